@@ -1,0 +1,2 @@
+//! Micro benchmarks and, later, the load generator.
+fn main() {}

@@ -1,0 +1,5 @@
+//! The server: http edge, flows, upstream, simulator. Map and invariants: docs/ARCHITECTURE.md.
+
+pub mod error;
+pub mod limits;
+pub mod upstream;

@@ -1,0 +1,1 @@
+//! The game API: its client, and a simulator of it.
