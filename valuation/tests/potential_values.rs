@@ -212,7 +212,7 @@ fn ignored_defence_multiplies() {
 
     let weapon = Block { slot: "무기", ..HAT };
     let at_least = |at_least| chance(&weapon, &[(Dimension::IgnoreDefence, at_least)]);
-    // Next above 1 - 0.55 x 0.65 is 1 - 0.6 x 0.6 below it and 1 - 0.55 x 0.6 = 67 % above.
+    // 45 and 35 % give 64.25 %; the next amount that lines can give is 67 %, from 45 and 40.
     assert_eq!(at_least(64.25), at_least(64.25 + 0.9e-9));
     assert!(at_least(64.25) > at_least(64.25 + 1.1e-9));
     assert_eq!(at_least(64.25 + 1.1e-9), at_least(67.0));
