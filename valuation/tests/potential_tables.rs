@@ -81,6 +81,19 @@ fn counts_and_masses_are_those_of_the_disclosure() {
     }
 }
 
+/// Guards against a wording that the effects do not know and would silently drop.
+#[test]
+fn only_known_kinds_of_options_are_junk() {
+    let junk = ["확률", "MP", "방어력 +", "이동속도 +", "점프력 +", "회복", "무적시간", "쓸만한"];
+    let tables = Tables::builtin();
+    for context in tables.contexts() {
+        for row in (0..LINES).flat_map(|line| tables.rows(context.roll, line)) {
+            let known = junk.iter().any(|word| row.option.text.contains(word));
+            assert_eq!(row.option.effect.is_none(), known, "{}", row.option.text);
+        }
+    }
+}
+
 #[test]
 fn an_option_published_twice_in_a_line_is_added_up() {
     let tables = Tables::builtin();
@@ -173,6 +186,7 @@ fn broken_distributions_are_refused() {
     refused("line 0 600000:0 400000:1", "line 0", 7, &off("0"));
     refused("400000:1", "400000:0-1", 7, "option 0 appears twice in the line");
     refused("400000:1", "400000:2", 7, "unknown option 2");
+    refused("400000:1", "400000:1-0", 7, "the range 1-0 runs backwards");
     refused("400000:1", "400000", 7, "expected <millionths>:<ids>");
     refused("400000:1", "-400000:1", 7, "`-400000` is not a number");
     refused("400000:1", "0:1", 7, "`0` millionths is not a probability above 0");

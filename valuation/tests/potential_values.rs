@@ -63,11 +63,7 @@ fn priced(profile: &Profile, block: &Block<'_>) -> PotentialCost {
     }
 }
 
-fn targets(
-    profile: &Profile,
-    system: System,
-    lines: [&str; 3],
-) -> Vec<(Option<&'static str>, f64)> {
+fn targets(profile: &Profile, system: System, lines: [&str; 3]) -> Vec<(&'static str, f64)> {
     targets_of(profile, system, &lines.map(Some))
         .into_iter()
         .map(|target| (target.dimension.name(), target.at_least))
@@ -176,34 +172,34 @@ fn levels_below_zero_are_zero() {
 #[test]
 fn what_a_mage_values() {
     let lines = ["올스탯 +6%", "INT +9%", "STR +9%"];
-    let expected = [(Some("intPercent"), 15.0)];
+    let expected = [("intPercent", 15.0)];
     assert_eq!(targets(&int_mage(), System::Regular, lines), expected);
 
     let lines = ["INT +18", "올스탯 +5", "캐릭터 기준 9레벨 당 INT +2"];
     assert_eq!(targets(&int_mage(), System::Regular, lines), []);
-    let expected = [(Some("intFlat"), 23.0), (Some("intPer9Levels"), 2.0)];
+    let expected = [("intFlat", 23.0), ("intPer9Levels", 2.0)];
     assert_eq!(targets(&int_mage(), System::Additional, lines), expected);
 
     let lines = ["보스 몬스터 데미지 +40%", "데미지 +9%", "공격력 +12%"];
-    assert_eq!(targets(&int_mage(), System::Regular, lines), [(Some("bossDamagePercent"), 49.0)]);
+    assert_eq!(targets(&int_mage(), System::Regular, lines), [("bossDamagePercent", 49.0)]);
 
     let lines = ["마력 +12", "공격력 +12", "최대 HP +300"];
-    assert_eq!(targets(&int_mage(), System::Additional, lines), [(Some("magicFlat"), 12.0)]);
+    assert_eq!(targets(&int_mage(), System::Additional, lines), [("magicFlat", 12.0)]);
 }
 
 #[test]
 fn what_xenon_and_demon_avenger_value() {
     let xenon = profile(MainStat::StrDexLuk, AttackKind::Attack);
     let lines = ["올스탯 +9%", "LUK +12%", "INT +12%"];
-    assert_eq!(targets(&xenon, System::Regular, lines), [(Some("strDexLukPercent"), 39.0)]);
+    assert_eq!(targets(&xenon, System::Regular, lines), [("strDexLukPercent", 39.0)]);
     let lines = ["올스탯 +5", "DEX +18", "캐릭터 기준 9레벨 당 STR +2"];
-    let expected = [(Some("strDexLukFlat"), 33.0), (Some("strDexLukPer9Levels"), 2.0)];
+    let expected = [("strDexLukFlat", 33.0), ("strDexLukPer9Levels", 2.0)];
     assert_eq!(targets(&xenon, System::Additional, lines), expected);
 
     let avenger = profile(MainStat::MaxHp, AttackKind::Attack);
     let lines = ["최대 HP +12%", "올스탯 +9%", "최대 HP +300"];
-    assert_eq!(targets(&avenger, System::Regular, lines), [(Some("hpPercent"), 12.0)]);
-    let expected = [(Some("hpPercent"), 12.0), (Some("hpFlat"), 300.0)];
+    assert_eq!(targets(&avenger, System::Regular, lines), [("hpPercent", 12.0)]);
+    let expected = [("hpPercent", 12.0), ("hpFlat", 300.0)];
     assert_eq!(targets(&avenger, System::Additional, lines), expected);
 }
 
@@ -211,12 +207,12 @@ fn what_xenon_and_demon_avenger_value() {
 fn ignored_defence_multiplies() {
     let lines = ["몬스터 방어율 무시 +45%", "몬스터 방어율 무시 +35%", "INT +13%"];
     let [_, (name, at_least)] = targets(&int_mage(), System::Regular, lines)[..] else { panic!() };
-    assert_eq!(name, Some("ignoreDefencePercent"));
+    assert_eq!(name, "ignoreDefencePercent");
     close(at_least, 64.25, 1e-12);
 
     let weapon = Block { slot: "무기", ..HAT };
     let at_least = |at_least| chance(&weapon, &[(Dimension::IgnoreDefence, at_least)]);
-    // Next above 1 - 0.55 x 0.65 is 1 - 0.6 x 0.6 below it and 1 - 0.55 x 0.6 = 67 % above.
+    // 45 and 35 % give 64.25 %; the next amount that lines can give is 67 %, from 45 and 40.
     assert_eq!(at_least(64.25), at_least(64.25 + 0.9e-9));
     assert!(at_least(64.25) > at_least(64.25 + 1.1e-9));
     assert_eq!(at_least(64.25 + 1.1e-9), at_least(67.0));
@@ -243,11 +239,9 @@ fn a_what_if_takes_any_dimension_in_either_system() {
 
 #[test]
 fn dimension_names_are_distinct_and_lead_back() {
-    for (dimension, name) in Dimension::NAMED {
-        assert_eq!(dimension.name(), Some(name));
-        assert_eq!(Dimension::of_name(name), Some(dimension));
+    for dimension in Dimension::ALL {
+        assert_eq!(Dimension::of_name(dimension.name()), Some(dimension));
     }
-    assert_eq!(Dimension::MainPerNineLevels(MainStat::MaxHp).name(), None);
     assert_eq!(Dimension::of_name("INT"), None);
 }
 
@@ -269,20 +263,19 @@ fn prices_step_with_the_items_own_level() {
         assert_eq!(price(&newest, System::Regular, level), expected);
         assert_eq!(price(&older, System::Regular, level), expected);
     }
-    for (level, now, before) in [
-        (0, [9_750_000, 27_300_000, 66_300_000, 78_000_000], [130, 364, 442, 520]),
-        (199, [10_375_000, 29_050_000, 70_550_000, 83_000_000], [0; 4]),
-        (249, [11_000_000, 30_800_000, 74_800_000, 88_000_000], [0; 4]),
-        (300, [12_250_000, 34_300_000, 83_300_000, 98_000_000], [0; 4]),
+    for (level, expected) in [
+        (0, [9_750_000, 27_300_000, 66_300_000, 78_000_000]),
+        (199, [10_375_000, 29_050_000, 70_550_000, 83_000_000]),
+        (249, [11_000_000, 30_800_000, 74_800_000, 88_000_000]),
+        (300, [12_250_000, 34_300_000, 83_300_000, 98_000_000]),
     ] {
-        assert_eq!(price(&newest, System::Additional, level), now);
-        if level == 0 {
-            assert_eq!(price(&older, System::Additional, level), before.map(|p| p * 100_000));
-        }
+        assert_eq!(price(&newest, System::Additional, level), expected);
     }
+    let first = price(&older, System::Additional, 0);
+    assert_eq!(first, [13_000_000, 36_400_000, 44_200_000, 52_000_000]);
     // The older steps are 6.25 %, 12.5 % and 25 % above the first.
     for (level, percent) in [(160, 10_625), (200, 11_250), (250, 12_500)] {
-        let expected = price(&older, System::Additional, 0).map(|price| price / 10_000 * percent);
+        let expected = first.map(|price| price / 10_000 * percent);
         assert_eq!(price(&older, System::Additional, level), expected);
     }
 }

@@ -15,7 +15,7 @@ pub const LINES: usize = 3;
 /// Reaching an ignore-defence threshold within this many percent counts (C28).
 const IGNORE_DEFENCE_TOLERANCE: f64 = 1e-9;
 
-/// One quantity that three lines add up to. Wire names in [`Dimension::NAMED`].
+/// One quantity that three lines add up to. Wire names in [`Dimension::name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dimension {
     /// Percent of a main stat, all-stat percent included.
@@ -36,7 +36,7 @@ pub enum Dimension {
     Meso,
     /// Points of a main stat, flat all-stat included.
     MainFlat(MainStat),
-    /// Points of a main stat for nine character levels. No line gives max HP this way.
+    /// Points of a main stat for nine character levels. No line gives max HP this way: such a target is impossible.
     MainPerNineLevels(MainStat),
     /// Points of 공격력 or 마력.
     AttackFlat(AttackKind),
@@ -52,47 +52,83 @@ pub struct Target {
 }
 
 impl Dimension {
-    /// Every dimension that some line contributes to, with its name on the wire.
-    pub const NAMED: [(Self, &'static str); 27] = [
-        (Self::MainPercent(MainStat::One(Stat::Str)), "strPercent"),
-        (Self::MainPercent(MainStat::One(Stat::Dex)), "dexPercent"),
-        (Self::MainPercent(MainStat::One(Stat::Int)), "intPercent"),
-        (Self::MainPercent(MainStat::One(Stat::Luk)), "lukPercent"),
-        (Self::MainPercent(MainStat::StrDexLuk), "strDexLukPercent"),
-        (Self::MainPercent(MainStat::MaxHp), "hpPercent"),
-        (Self::AttackPercent(AttackKind::Attack), "attackPercent"),
-        (Self::AttackPercent(AttackKind::Magic), "magicPercent"),
-        (Self::BossDamage, "bossDamagePercent"),
-        (Self::IgnoreDefence, "ignoreDefencePercent"),
-        (Self::CriticalDamage, "criticalDamagePercent"),
-        (Self::Cooldown, "cooldownSeconds"),
-        (Self::ItemDrop, "itemDropPercent"),
-        (Self::Meso, "mesoPercent"),
-        (Self::MainFlat(MainStat::One(Stat::Str)), "strFlat"),
-        (Self::MainFlat(MainStat::One(Stat::Dex)), "dexFlat"),
-        (Self::MainFlat(MainStat::One(Stat::Int)), "intFlat"),
-        (Self::MainFlat(MainStat::One(Stat::Luk)), "lukFlat"),
-        (Self::MainFlat(MainStat::StrDexLuk), "strDexLukFlat"),
-        (Self::MainFlat(MainStat::MaxHp), "hpFlat"),
-        (Self::MainPerNineLevels(MainStat::One(Stat::Str)), "strPer9Levels"),
-        (Self::MainPerNineLevels(MainStat::One(Stat::Dex)), "dexPer9Levels"),
-        (Self::MainPerNineLevels(MainStat::One(Stat::Int)), "intPer9Levels"),
-        (Self::MainPerNineLevels(MainStat::One(Stat::Luk)), "lukPer9Levels"),
-        (Self::MainPerNineLevels(MainStat::StrDexLuk), "strDexLukPer9Levels"),
-        (Self::AttackFlat(AttackKind::Attack), "attackFlat"),
-        (Self::AttackFlat(AttackKind::Magic), "magicFlat"),
+    /// Every dimension.
+    pub const ALL: [Self; 28] = [
+        Self::MainPercent(MainStat::One(Stat::Str)),
+        Self::MainPercent(MainStat::One(Stat::Dex)),
+        Self::MainPercent(MainStat::One(Stat::Int)),
+        Self::MainPercent(MainStat::One(Stat::Luk)),
+        Self::MainPercent(MainStat::StrDexLuk),
+        Self::MainPercent(MainStat::MaxHp),
+        Self::AttackPercent(AttackKind::Attack),
+        Self::AttackPercent(AttackKind::Magic),
+        Self::BossDamage,
+        Self::IgnoreDefence,
+        Self::CriticalDamage,
+        Self::Cooldown,
+        Self::ItemDrop,
+        Self::Meso,
+        Self::MainFlat(MainStat::One(Stat::Str)),
+        Self::MainFlat(MainStat::One(Stat::Dex)),
+        Self::MainFlat(MainStat::One(Stat::Int)),
+        Self::MainFlat(MainStat::One(Stat::Luk)),
+        Self::MainFlat(MainStat::StrDexLuk),
+        Self::MainFlat(MainStat::MaxHp),
+        Self::MainPerNineLevels(MainStat::One(Stat::Str)),
+        Self::MainPerNineLevels(MainStat::One(Stat::Dex)),
+        Self::MainPerNineLevels(MainStat::One(Stat::Int)),
+        Self::MainPerNineLevels(MainStat::One(Stat::Luk)),
+        Self::MainPerNineLevels(MainStat::StrDexLuk),
+        Self::MainPerNineLevels(MainStat::MaxHp),
+        Self::AttackFlat(AttackKind::Attack),
+        Self::AttackFlat(AttackKind::Magic),
     ];
 
-    /// Name on the wire. A dimension no line contributes to has none.
+    /// Name on the wire: `stat` of a target. The unit comes last.
     #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        Self::NAMED.iter().find(|(dimension, _)| *dimension == self).map(|(_, name)| *name)
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MainPercent(main) => match main {
+                MainStat::One(Stat::Str) => "strPercent",
+                MainStat::One(Stat::Dex) => "dexPercent",
+                MainStat::One(Stat::Int) => "intPercent",
+                MainStat::One(Stat::Luk) => "lukPercent",
+                MainStat::StrDexLuk => "strDexLukPercent",
+                MainStat::MaxHp => "hpPercent",
+            },
+            Self::AttackPercent(AttackKind::Attack) => "attackPercent",
+            Self::AttackPercent(AttackKind::Magic) => "magicPercent",
+            Self::BossDamage => "bossDamagePercent",
+            Self::IgnoreDefence => "ignoreDefencePercent",
+            Self::CriticalDamage => "criticalDamagePercent",
+            Self::Cooldown => "cooldownSeconds",
+            Self::ItemDrop => "itemDropPercent",
+            Self::Meso => "mesoPercent",
+            Self::MainFlat(main) => match main {
+                MainStat::One(Stat::Str) => "strFlat",
+                MainStat::One(Stat::Dex) => "dexFlat",
+                MainStat::One(Stat::Int) => "intFlat",
+                MainStat::One(Stat::Luk) => "lukFlat",
+                MainStat::StrDexLuk => "strDexLukFlat",
+                MainStat::MaxHp => "hpFlat",
+            },
+            Self::MainPerNineLevels(main) => match main {
+                MainStat::One(Stat::Str) => "strPer9Levels",
+                MainStat::One(Stat::Dex) => "dexPer9Levels",
+                MainStat::One(Stat::Int) => "intPer9Levels",
+                MainStat::One(Stat::Luk) => "lukPer9Levels",
+                MainStat::StrDexLuk => "strDexLukPer9Levels",
+                MainStat::MaxHp => "hpPer9Levels",
+            },
+            Self::AttackFlat(AttackKind::Attack) => "attackFlat",
+            Self::AttackFlat(AttackKind::Magic) => "magicFlat",
+        }
     }
 
     /// The dimension with this name on the wire.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        Self::NAMED.iter().find(|(_, known)| *known == name).map(|(dimension, _)| *dimension)
+        Self::ALL.into_iter().find(|dimension| dimension.name() == name)
     }
 
     /// What one line gives, in the unit of the dimension.

@@ -9,11 +9,13 @@ use super::tables::Roll;
 use super::tables::Tables;
 use std::collections::HashMap;
 
-/// Answers kept, about 100 bytes each. A full memo is emptied and fills again.
+/// Answers kept: about 1 MB. A full memo is emptied and fills again.
 pub const MEMO_ENTRIES_MAX: usize = 8_192;
 
 /// Exact thresholds, compared by their bits.
 type Key = (Roll, [Option<(Dimension, u64)>; LINES]);
+
+const _: () = assert!(size_of::<(Key, f64)>() <= 64);
 
 /// One per thread. Answers are those of the tables it is used with: one memo, one [`Tables`].
 #[derive(Debug, Default)]

@@ -134,9 +134,11 @@ impl<'a> Parser<'a> {
             let weight = weight_of(weight)?;
             for ids in ids.split(',') {
                 let (from, to) = ids.split_once('-').unwrap_or((ids, ids));
-                for id in self.option_index(from)?..=self.option_index(to)? {
-                    line.weights.push((id, weight));
+                let (from, to) = (self.option_index(from)?, self.option_index(to)?);
+                if from > to {
+                    return Err(format!("the range {from}-{to} runs backwards"));
                 }
+                line.weights.extend((from..=to).map(|id| (id, weight)));
             }
         }
         self.check_line(&mut line)?;
@@ -254,8 +256,8 @@ fn weight_of(text: &str) -> Result<u64, String> {
     if decimals.len() > 6 {
         return Err(format!("`{text}` has more than six decimals"));
     }
-    let weight = number(millionths)? * 1_000_000 + number(&format!("{decimals:0<6}"))?;
-    match weight as u64 {
+    let (millionths, decimals) = (number(millionths)?, number(&format!("{decimals:0<6}"))?);
+    match millionths.saturating_mul(1_000_000).saturating_add(decimals) as u64 {
         weight @ 1..=WEIGHT_ONE => Ok(weight),
         _ => Err(format!("`{text}` millionths is not a probability above 0")),
     }
