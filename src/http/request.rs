@@ -39,7 +39,8 @@ impl<'a> Request<'a> {
     /// The path as sent: still percent-encoded, starts with `/` (or is `*` for OPTIONS), contains no `//`.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        self.text(self.head.path)
+        // An absolute target may end with its authority (RFC 9112 3.2.2).
+        Some(self.text(self.head.path)).filter(|path| !path.is_empty()).unwrap_or("/")
     }
 
     /// The query as sent, without `?`; empty when there is none.
