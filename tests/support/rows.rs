@@ -76,6 +76,7 @@ pub(crate) fn answers(bytes: &[u8]) -> Vec<Answer> {
 /// The table.
 pub(crate) fn table() -> Vec<Row> {
     let mut rows = served();
+    rows.extend(bodies_served());
     rows.extend(closed_by_agreement());
     rows.extend(framing_refused());
     rows.extend(heads_refused());
@@ -117,50 +118,21 @@ fn served() -> Vec<Row> {
     let hundred: String = (1..100).map(|n| format!("X-{n}: v\r\n")).collect();
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{hundred}\r\n");
     let long_target = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "t".repeat(99));
-    let pipelined = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2?x=y HTTP/1.1\r\nHost: a\r\n\r\n\
-                     POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok";
-    let extensions = "Transfer-Encoding: chunked\r\n\r\n3;a=b;c=\"d\"\r\nabc\r\n0;z\r\n\r\n";
-    let trailers = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 9\r\nY:\r\n\r\n";
-    let mut rows = vec![
-        kept("plain get", "GET /a?b=c HTTP/1.1\r\nHost: a\r\n\r\n", &["Get /a?b=c "]),
-        kept("empty line first", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &["Get / "]),
-        kept("pipelined", pipelined, &["Get /1 ", "Get /2?x=y ", "Post /3 ok"]),
-        kept("body by length", post("Content-Length: 5\r\n\r\nhello"), &["Post /p hello"]),
-        kept("length with zeroes", post("Content-Length: 005\r\n\r\nhello"), &["Post /p hello"]),
-        kept("empty body", post("Content-Length: 0\r\n\r\n"), &["Post /p "]),
-        kept("no length", post("\r\n"), &["Post /p "]),
+    let on = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+    vec![
+        kept("plain get", on("/a?b=c"), &["Get /a?b=c "]),
+        kept("empty line first", format!("\r\n{}", on("/")), &["Get / "]),
         kept(
-            "body on get is read",
-            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 14\r\n\r\nGET / HTTP/1.1",
-            &["Get / GET / HTTP/1.1"],
+            "pipelined",
+            [on("/1"), on("/2?x=y"), on("/3")].concat(),
+            &["Get /1 ", "Get /2?x=y ", "Get /3 "],
         ),
-        kept(
-            "chunks",
-            post("Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
-            &["Post /p abc"],
-        ),
-        kept(
-            "chunked in capitals",
-            post("TRANSFER-ENCODING: Chunked\r\n\r\n0\r\n\r\n"),
-            &["Post /p "],
-        ),
-        kept("chunk extensions", post(extensions), &["Post /p abc"]),
-        kept("trailers", post(trailers), &["Post /p abc"]),
-        kept(
-            "expectation met",
-            post("Expect: 100-Continue\r\nContent-Length: 2\r\n\r\nok"),
-            &["Post /p ok"],
-        ),
-        kept("expectation without body", get("Expect: 100-continue"), &["Get / "]),
-        kept("absolute target", "GET http://a:80/x?y HTTP/1.1\r\nHost: a\r\n\r\n", &["Get /x?y "]),
-        kept("absolute without path", "GET HTTP://a HTTP/1.1\r\nHost: a\r\n\r\n", &["Get / "]),
+        kept("absolute target", on("http://a:80/x?y"), &["Get /x?y "]),
+        kept("absolute without path", on("HTTP://a"), &["Get / "]),
         kept("options for all", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", &["Options * "]),
-        kept("raw utf-8 target", "GET /아델 HTTP/1.1\r\nHost: a\r\n\r\n", &["Get /아델 "]),
-        kept(
-            "slashes in the query",
-            "GET /?u=http://x HTTP/1.1\r\nHost: a\r\n\r\n",
-            &["Get /?u=http://x "],
-        ),
+        kept("raw utf-8 target", on("/아델"), &["Get /아델 "]),
+        kept("slashes in the query", on("/?u=http://x"), &["Get /?u=http://x "]),
+        kept("long target", long_target, &[LONG_TARGET]),
         kept("ipv6 host", "GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", &["Get / "]),
         kept("blanks around a value", "GET / HTTP/1.1\r\nHost: \t a \t\r\n\r\n", &["Get / "]),
         kept(
@@ -173,17 +145,34 @@ fn served() -> Vec<Row> {
         kept("a hundred fields", many, &["Get / "]),
         kept("head method", "HEAD /h HTTP/1.1\r\nHost: a\r\n\r\n", &["Head /h "]),
         kept("head of a big body", "HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n", &["Head /big "]),
-        kept("big body", "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", &["Get /big "]),
-        row(
-            "not modified",
-            "GET /304 HTTP/1.1\r\nHost: a\r\n\r\n",
-            &[304],
-            &["Get /304 "],
-            End::Kept,
+        kept("big body", on("/big"), &["Get /big "]),
+        row("not modified", on("/304"), &[304], &["Get /304 "], End::Kept),
+    ]
+}
+
+fn bodies_served() -> Vec<Row> {
+    let on_get = "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 14\r\n\r\nGET / HTTP/1.1";
+    let chunked = |chunks: &str| post(&format!("Transfer-Encoding: chunked\r\n\r\n{chunks}"));
+    let expected = "Expect: 100-Continue\r\nContent-Length: 2\r\n\r\nok";
+    let two = [chunked("1\r\nx\r\n0\r\n\r\n"), post("Content-Length: 1\r\n\r\ny")].concat();
+    vec![
+        kept("body by length", post("Content-Length: 5\r\n\r\nhello"), &["Post /p hello"]),
+        kept("length with zeroes", post("Content-Length: 005\r\n\r\nhello"), &["Post /p hello"]),
+        kept("empty body", post("Content-Length: 0\r\n\r\n"), &["Post /p "]),
+        kept("no length", post("\r\n"), &["Post /p "]),
+        kept("body on get is read", on_get, &["Get / GET / HTTP/1.1"]),
+        kept("chunks", chunked("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"), &["Post /p abc"]),
+        kept(
+            "chunked in capitals",
+            post("TRANSFER-ENCODING: Chunked\r\n\r\n0\r\n\r\n"),
+            &["Post /p "],
         ),
-    ];
-    rows.push(kept("long target", long_target, &[LONG_TARGET]));
-    rows
+        kept("chunk extensions", chunked("3;a=b;c=\"d\"\r\nabc\r\n0;z\r\n\r\n"), &["Post /p abc"]),
+        kept("trailers", chunked("3\r\nabc\r\n0\r\nX-Sum: 9\r\nY:\r\n\r\n"), &["Post /p abc"]),
+        kept("pipelined bodies", two, &["Post /p x", "Post /p y"]),
+        kept("expectation met", post(expected), &["Post /p ok"]),
+        kept("expectation without body", get("Expect: 100-continue"), &["Get / "]),
+    ]
 }
 
 const LONG_TARGET: &str = "Get /ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt ";
