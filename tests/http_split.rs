@@ -181,6 +181,18 @@ fn head_has_the_length_of_the_body_it_leaves_out() {
 }
 
 #[test]
+fn an_idle_connection_fits_its_budget() {
+    // 8 KiB an idle connection (design budget); a third of it is left to the runtime and the table.
+    let echo = Echo { executed: |_: &str| {} };
+    let clock = CoarseClock::new(Rc::new(ManualClock::default()));
+    let edge = Edge::new(echo, Rc::new(clock), Timeouts::default());
+    let mut script = Script::new([], ScriptEnd::Close);
+    let task_bytes = size_of_val(&edge.serve(&mut script));
+    let input_bytes = maple_expectation::limits::INPUT_BYTES_KEPT;
+    assert!(task_bytes + input_bytes < 5_600, "{task_bytes} + {input_bytes} bytes");
+}
+
+#[test]
 fn the_default_timeouts_are_the_limits() {
     let Timeouts { head, body, idle, write_stall, linger } = Timeouts::default();
     let seconds = [head, body, idle, write_stall, linger].map(|limit| limit.as_secs());
