@@ -8,10 +8,30 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// Request target, bytes. Beyond it: 414.
 pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Request line, bytes: the longest target and room for method and version. Beyond it: 414.
+pub const REQUEST_LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 /// Request body, bytes. Beyond it: 413.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Digits of a chunk's size, leading zeroes included. Beyond it: 400.
+pub const CHUNK_SIZE_DIGITS_MAX: usize = 16;
+/// Chunk extensions and trailers of one body, bytes in all. Beyond it: 431.
+pub const CHUNK_EXTRA_BYTES_MAX: usize = 4 * 1024;
+/// A body up to this is copied behind its head into one write; a longer one is sent from where it lies.
+pub const BODY_COPY_BYTES_MAX: usize = 16 * 1024;
+/// Answers to pipelined requests are held back for a common write up to this, bytes.
+pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// Output buffers a shard keeps between answers.
+pub const OUTPUT_BUFFERS_KEPT: usize = 64;
+/// What an idle connection keeps to read into, bytes.
+pub const INPUT_BYTES_KEPT: usize = 2 * 1024;
+/// What is read and thrown away after a refusal, bytes, so that the peer sees the answer instead of a reset.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// How long it is read.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time for a request head to arrive whole. Beyond it: 408.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a request body to arrive whole. Beyond it: 408.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle keep-alive connection is closed after this.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// A response nobody reads is given up after this.
@@ -26,4 +46,6 @@ pub const UPSTREAM_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest upstream body accepted, bytes, as received. A real equipment document is 350 KB plain, 20 KB gzip.
 pub const UPSTREAM_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
+const _: () = assert!(BODY_COPY_BYTES_MAX < OUTPUT_BYTES_MAX);
+const _: () = assert!(INPUT_BYTES_KEPT < HEAD_BYTES_MAX);

@@ -23,4 +23,6 @@ pub mod runtime;
 pub mod shard_id;
 pub mod spawn;
 
+mod lifecycle;
+
 pub use shard_id::ShardId;
