@@ -90,7 +90,9 @@ fn two_hundred_characters_show_all_there_is() {
         let preset = format!("item_equipment_preset_{}", document["preset_no"]);
         assert_eq!(document["item_equipment"], document[preset], "{name}");
         jobs.insert(document["character_class"].to_string());
+        let mut worn = BTreeSet::new();
         for item in document["item_equipment"].as_array().unwrap() {
+            assert!(worn.insert(item["item_name"].as_str().unwrap()), "{name}: twice {item}");
             grades.insert(item["potential_option_grade"].to_string());
             flags.insert(item["starforce_scroll_flag"].to_string());
             let text = item["item_name"].as_str().unwrap();

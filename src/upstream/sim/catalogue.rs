@@ -169,7 +169,7 @@ const PENSALIR: [&str; 5] = ["배틀", "센티넬", "메이지", "체이서", "�
 
 /// The piece in one slot, or `None` when the slot is empty.
 pub(super) fn piece(dice: &mut Dice, slot: &'static str, wearer: &Wearer) -> Option<Piece> {
-    let Wearer { job, rank, overall } = *wearer;
+    let Wearer { job, rank, overall, .. } = *wearer;
     match slot {
         "상의" if overall => Some(overall_suit(slot, job.branch)),
         "하의" if overall => None,
@@ -186,7 +186,7 @@ pub(super) fn piece(dice: &mut Dice, slot: &'static str, wearer: &Wearer) -> Opt
             Piece::new(slot, slot, name, 0, potential::HEART, BARE)
         }),
         "반지1" if rank >= Rank::Geared => Some(special_ring(dice, slot)),
-        _ => accessory(dice, slot, job, rank),
+        _ => accessory(dice, slot, wearer),
     }
 }
 
@@ -330,7 +330,7 @@ fn special_ring(dice: &mut Dice, slot: &'static str) -> Piece {
     Piece { special_ring_level: dice.between(3, 4), ..piece }
 }
 
-fn accessory(dice: &mut Dice, slot: &'static str, job: &Job, rank: Rank) -> Option<Piece> {
+fn accessory(dice: &mut Dice, slot: &'static str, wearer: &Wearer) -> Option<Piece> {
     let (part, choices, family, traits) = match slot {
         "얼굴장식" => (slot, FACES, potential::ACCESSORY, WORN),
         "눈장식" => (slot, EYES, potential::ACCESSORY, WORN),
@@ -344,25 +344,37 @@ fn accessory(dice: &mut Dice, slot: &'static str, job: &Job, rank: Rank) -> Opti
         "기계 심장" => (slot, HEARTS, potential::HEART, NO_FLAME),
         "훈장" => (slot, MEDALS, potential::ACCESSORY, BARE),
         "뱃지" => (slot, BADGES, potential::ACCESSORY, BARE),
-        _ => return emblem(slot, job, rank),
+        _ => return Some(emblem(slot, wearer)),
     };
-    // Novices wear the humbler half, the best the better half.
-    let half = choices.len().div_ceil(2);
-    let choices = match rank {
+    // Novices wear the humbler half, the best the better half; four rings need four to choose from.
+    let least = if part == "반지" { 4 } else { 1 };
+    let half = choices.len().div_ceil(2).max(least);
+    let choices = match wearer.rank {
         Rank::Novice => &choices[..half],
         Rank::Endgame => &choices[choices.len() - half..],
         Rank::Casual | Rank::Geared => choices,
     };
-    let (name, level, boss) = dice.pick(choices);
+    let number = match slot {
+        "펜던트" => Some(0),
+        "반지1" | "펜던트2" => Some(1),
+        "반지2" => Some(2),
+        "반지3" => Some(3),
+        "반지4" => Some(4),
+        _ => None,
+    };
+    let (name, level, boss) = match number {
+        Some(number) => choices[(wearer.turn + number) % choices.len()],
+        None => dice.pick(choices),
+    };
     let piece = Piece::new(slot, part, name.to_owned(), level, family, traits);
     Some(Piece { boss, ..piece })
 }
 
-fn emblem(slot: &'static str, job: &Job, rank: Rank) -> Option<Piece> {
-    let (name, level) = if rank == Rank::Endgame {
-        (format!("미트라의 분노 : {}", EMBLEMS[job.branch as usize]), 200)
+fn emblem(slot: &'static str, wearer: &Wearer) -> Piece {
+    let (name, level) = if wearer.rank == Rank::Endgame {
+        (format!("미트라의 분노 : {}", EMBLEMS[wearer.job.branch as usize]), 200)
     } else {
         ("골드 메이플리프 엠블렘".to_owned(), 100)
     };
-    Some(Piece::new(slot, slot, name, level, potential::EMBLEM, POTENTIAL_ONLY))
+    Piece::new(slot, slot, name, level, potential::EMBLEM, POTENTIAL_ONLY)
 }

@@ -85,8 +85,7 @@ pub(super) fn id(ocid: Ocid) -> Vec<u8> {
 }
 
 fn preset(character: &Character, preset: usize) -> Vec<Item> {
-    let slots = character.slots().enumerate();
-    let items = slots.filter_map(|(index, slot)| {
+    let items = catalogue::SLOTS.into_iter().enumerate().filter_map(|(index, slot)| {
         let variant = character.variant(slot, preset);
         let mut dice = Dice::of_part(character.seed, slot, variant);
         let piece = catalogue::piece(&mut dice, slot, &character.wearer)?;

@@ -89,7 +89,7 @@ pub(super) const BAD_PATH: ApiError =
     ApiError { name: "OPENAPI00006", status: 400, message: "Please input valid path" };
 pub(super) const QUOTA: ApiError =
     ApiError { name: "OPENAPI00007", status: 429, message: "Too many requests" };
-/// Status first: a bare `status` switch takes the first error that has it.
+/// In this order, because a bare `status` switch takes the first error that has it.
 const ERRORS: [ApiError; 10] = [
     INTERNAL,
     ApiError { name: "OPENAPI00002", status: 403, message: "Access denied" },

@@ -1,6 +1,6 @@
 //! One item with its enhancements: flame, scrolls, stars, potentials, in the API's own fields.
-//! Totals are the exact sum of their parts. Flame values follow the game rules, section 5; star
-//! values approximate the game (level 160 and 250 match real payloads at 22 stars).
+//! Totals are the exact sum of their parts. Flame values follow the game's rules; what stars and
+//! scrolls add is close to the game, and the same as in real payloads where the tests below say so.
 
 use serde::Serialize;
 
@@ -296,16 +296,23 @@ fn stars(dice: &mut Dice, piece: &Piece, maker: Maker) -> (i32, bool) {
     (stars.min(cap), false)
 }
 
+/// What each star adds; the last number of the game's own table that was checked is star 22.
 fn star_options(piece: &Piece, stars: i32, wish: Wish) -> Options {
+    // Stats of stars 16 and up, and attack of star 16, by level.
+    let (high, attack_from) = match piece.level {
+        250.. => (17, 14),
+        200..=249 => (15, 12),
+        160..=199 => (13, 10),
+        150..=159 => (11, 9),
+        140..=149 => (9, 8),
+        _ => (7, 7),
+    };
     let mut options = none();
-    let step = (piece.level - 130).max(0) / 10;
     for star in 1..=stars {
         let (wanted, others, attack) = match star {
             1..=5 => (2, 0, 0),
             6..=15 => (3, 0, 0),
-            // Levels 160 and 250: 13 and 17 of each stat, attack from 10 and 14 upwards.
-            _ if piece.level >= 250 => (17, 17, star - 2),
-            _ => (7 + 2 * step, 7 + 2 * step, 7 + step + star - 16),
+            _ => (high, high, attack_from + star - 16 + i32::from(star >= 22)),
         };
         for stat in FOUR {
             let value = if stat == Stat::named(wish.main) { wanted } else { others };
@@ -316,7 +323,7 @@ fn star_options(piece: &Piece, stars: i32, wish: Wish) -> Options {
         if piece.is_weapon() && star <= 15 {
             options.add(if wish.attack == "마력" { Stat::Magic } else { Stat::Attack }, 4);
         } else if piece.family != potential::ACCESSORY {
-            options.add(Stat::MaxHp, if star <= 15 { 15 } else { 0 });
+            options.add(Stat::MaxHp, if star <= 15 { 17 } else { 0 });
             options.add(Stat::Armor, piece.level / 4);
         }
     }
@@ -365,4 +372,46 @@ fn potential_lines(dice: &mut Dice, piece: &Piece, maker: Maker, system: System)
     };
     let context = Context { system, family: piece.family, level: piece.level };
     Some((grade, potential::lines(dice, context, grade, maker.wish, aim)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::sim::jobs::Job;
+
+    #[test]
+    fn weapon_flames_are_those_of_real_payloads() {
+        // 제네시스 스태프, stage 7.
+        assert_eq!(weapon_flame(406, 200, 7, true), 250);
+        // An exact product is not rounded up.
+        assert_eq!(weapon_flame(100, 160, 1, false), 5);
+    }
+
+    #[test]
+    fn stars_add_what_real_payloads_show_at_22() {
+        let wish = Job::named("에반").unwrap().wish(0);
+        // 루즈 컨트롤 머신 마크 and 에테르넬 메이지햇 of one payload: INT, DEX, magic.
+        for (level, expected) in [(160, [131, 91, 92]), (250, [159, 119, 120])] {
+            let piece = Piece::bare("모자", "a", level, potential::HAT);
+            let options = star_options(&piece, 22, wish);
+            let got = [Stat::Int, Stat::Dex, Stat::Magic].map(|stat| options.get(stat));
+            assert_eq!(got, expected, "level {level}");
+        }
+    }
+
+    #[test]
+    fn flame_values_follow_the_rules() {
+        let piece = |slot, level| Piece::bare(slot, "a", level, potential::HAT);
+        let value =
+            |piece: &Piece, first, second, stage| flame_value(piece, &none(), first, second, stage);
+        let (hat, cape) = (piece("모자", 250), piece("망토", 160));
+        assert_eq!(value(&hat, Stat::Int, Stat::Int, 7), 84);
+        assert_eq!(value(&hat, Stat::Dex, Stat::Luk, 6), 42);
+        assert_eq!(value(&hat, Stat::MaxHp, Stat::MaxHp, 3), 2100);
+        assert_eq!(value(&cape, Stat::Str, Stat::Str, 5), 45);
+        assert_eq!(value(&cape, Stat::Str, Stat::Dex, 5), 25);
+        assert_eq!(value(&cape, Stat::MaxHp, Stat::MaxHp, 3), 1440);
+        assert_eq!(value(&cape, Stat::AllPercent, Stat::AllPercent, 7), 7);
+        assert_eq!((flame_pool(&piece("무기", 200)).len(), flame_pool(&cape).len()), (19, 19));
+    }
 }

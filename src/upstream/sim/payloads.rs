@@ -45,7 +45,7 @@ struct Packed {
     class: Option<String>,
 }
 
-/// Generated documents kept; one is about 25 KB packed.
+/// Generated documents kept; one is about 17 KB packed.
 const GENERATED_MAX: usize = 20_000;
 const GENERATED_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Characters that can be changed at the same time.

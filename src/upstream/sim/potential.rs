@@ -60,7 +60,8 @@ const REST: u16 = CLOTHES | ACCESSORY | HEART;
 const ALL: u16 = ARMS | REST;
 
 /// One option: `#` is the value, `*` any of the four stats, `@` 공격력 or 마력. Values per level
-/// band 80..99, 100..200, 201 and up; 0 where the option is missing or not needed here.
+/// band 80..99, 100..200, 201 and up; 0 where the option is missing or not needed here. Options
+/// whose values differ between 100 and 120 are left to parts that have no such level here.
 struct Row(System, Grade, u16, &'static str, [u8; 3]);
 
 use Grade::{Epic, Legendary, Rare, Unique};
@@ -124,7 +125,6 @@ const ROWS: &[Row] = &[
     Row(Regular, Legendary, SHOES, "<쓸만한 컴뱃 오더스> 스킬 사용 가능", [0, 1, 1]),
     Row(Regular, Legendary, ACCESSORY, "메소 획득량 +#%", [0, 20, 20]),
     Row(Regular, Legendary, ACCESSORY, "아이템 드롭률 +#%", [0, 20, 20]),
-    Row(Regular, Legendary, ACCESSORY, "모든 스킬의 MP 소모 -#%", [0, 15, 17]),
     Row(Additional, Rare, ARMS, "* +#%", [3, 3, 4]),
     Row(Additional, Rare, ARMS, "@ +#%", [3, 3, 4]),
     Row(Additional, Rare, ARMS, "@ +#", [0, 12, 13]),
@@ -133,23 +133,22 @@ const ROWS: &[Row] = &[
     Row(Additional, Rare, REST, "* +#", [8, 10, 11]),
     Row(Additional, Rare, REST, "@ +#", [0, 10, 11]),
     Row(Additional, Rare, REST, "올스탯 +#", [2, 3, 4]),
-    Row(Additional, Rare, ALL, "이동속도 +#", [0, 6, 6]),
+    Row(Additional, Rare, WEAPON | CLOTHES, "이동속도 +#", [0, 6, 6]),
     Row(Additional, Epic, ARMS, "* +#%", [6, 6, 7]),
     Row(Additional, Epic, ARMS, "@ +#%", [6, 6, 7]),
     Row(Additional, Epic, ARMS, "데미지 +#%", [6, 6, 7]),
     Row(Additional, Epic, ARMS, "최대 HP +#%", [3, 5, 6]),
-    Row(Additional, Epic, ARMS, "공격 시 3% 확률로 #의 HP 회복", [0, 53, 54]),
     Row(Additional, Epic, REST, "* +#%", [3, 4, 5]),
     Row(Additional, Epic, REST, "* +#", [12, 14, 15]),
     Row(Additional, Epic, REST, "@ +#", [0, 11, 12]),
     Row(Additional, Epic, REST, "올스탯 +#%", [1, 2, 3]),
     Row(Additional, Epic, REST, "최대 HP +#%", [3, 5, 6]),
-    Row(Additional, Epic, REST, "점프력 +#", [0, 8, 8]),
+    Row(Additional, Epic, CLOTHES, "점프력 +#", [0, 8, 0]),
     Row(Additional, Unique, ALL, "캐릭터 기준 9레벨 당 * +#", [1, 1, 1]),
     Row(Additional, Unique, ARMS, "* +#%", [9, 9, 10]),
     Row(Additional, Unique, ARMS, "@ +#%", [9, 9, 10]),
     Row(Additional, Unique, ARMS, "데미지 +#%", [9, 9, 10]),
-    Row(Additional, Unique, ARMS, "공격 시 15% 확률로 #의 HP 회복", [0, 95, 100]),
+    Row(Additional, Unique, WEAPON, "공격 시 15% 확률로 #의 HP 회복", [0, 95, 100]),
     Row(Additional, Unique, WEAPON | SECONDARY, "보스 몬스터 데미지 +#%", [12, 12, 14]),
     Row(Additional, Unique, REST, "* +#%", [4, 6, 7]),
     Row(Additional, Unique, REST, "* +#", [14, 18, 19]),
@@ -201,7 +200,12 @@ pub(super) fn lines(
     [true, dice.percent(aim / 3), dice.percent(aim / 3)].map(|same_grade| {
         let grade = if same_grade { grade } else { grade.below() };
         let pool = pool(context, grade, decent_taken);
-        let wanted: Vec<_> = pool.iter().copied().filter(|row| wanted(row, wish)).collect();
+        let wanted: Vec<_> = pool.iter().filter(|row| wanted(row, wish)).copied().collect();
+        // Main stat and attack before anything else that helps.
+        let core =
+            wanted.iter().filter(|row| row.3.ends_with("+#%") && row.3.starts_with(['*', '@']));
+        let core: Vec<_> = core.copied().collect();
+        let wanted = if dice.percent(55) && !core.is_empty() { core } else { wanted };
         let aimed = dice.percent(aim) && !wanted.is_empty();
         let row = dice.pick(if aimed { &wanted } else { &pool });
         decent_taken |= is_limited(row);

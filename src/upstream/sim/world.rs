@@ -1,7 +1,6 @@
 //! Who a character is: job, level, how far it got. Everything follows from its OCID.
 //! `item` and `document` turn this into gear.
 
-use super::catalogue::SLOTS;
 use super::dice::Dice;
 use super::identity::Ocid;
 use super::jobs::JOBS;
@@ -23,6 +22,8 @@ pub(super) struct Wearer {
     pub(super) rank: Rank,
     /// One garment instead of top and bottom.
     pub(super) overall: bool,
+    /// Where the choice of rings and pendants begins: an item cannot be worn twice.
+    pub(super) turn: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ impl Character {
             gender: dice.pick(&["남", "여"]),
             level,
             guild: dice.percent(80).then(|| dice.pick(&GUILDS)),
-            wearer: Wearer { job, rank, overall },
+            wearer: Wearer { job, rank, overall, turn: dice.below(64) },
             preset: dice.between(1, 3) as usize,
             seed,
         }
@@ -88,9 +89,5 @@ impl Character {
     pub(super) fn variant(&self, slot: &str, preset: usize) -> u64 {
         let mut dice = Dice::of_part(self.seed, slot, 100 + preset as u64);
         if preset != self.preset && dice.percent(100 / 6) { preset as u64 } else { 0 }
-    }
-
-    pub(super) fn slots(&self) -> impl Iterator<Item = &'static str> {
-        SLOTS.into_iter()
     }
 }
