@@ -1,7 +1,20 @@
 //! The server: http edge, flows, upstream, simulator. Map and invariants: docs/ARCHITECTURE.md.
 
+pub mod answer;
+pub mod assemble;
+pub mod backplane;
+pub mod build;
+pub mod cli;
+pub mod compute;
+pub mod config;
 pub mod error;
+pub mod expectation;
+pub mod gzip;
 pub mod http;
+pub mod korean_time;
 pub mod limits;
 pub mod payload;
+pub mod routes;
+pub mod rules_file;
+pub mod telemetry;
 pub mod upstream;

@@ -39,13 +39,34 @@ pub const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters in a nickname after trimming and NFC (the game's own limit).
 pub const NAME_CHARS_MAX: usize = 12;
 
+/// Connections of the process at once, all shards together, where the open files limit allows as many.
+pub const CONNECTIONS_MAX: usize = 100_000;
+/// File descriptors kept free for everything that is no client connection.
+pub const FDS_RESERVED: usize = 512;
+/// How long a stopping server waits for requests in flight.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
 /// Upstream TCP and TLS connect.
 pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Upstream response, head and body, after connecting.
 pub const UPSTREAM_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest upstream body accepted, bytes, as received. A real equipment document is 350 KB plain, 20 KB gzip.
 pub const UPSTREAM_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest equipment document, bytes, unpacked.
+pub const PAYLOAD_PLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest small upstream answer (id, basic, errors), bytes, unpacked. Real ones are below 2 KB.
+pub const UPSTREAM_SMALL_JSON_BYTES_MAX: usize = 64 * 1024;
+/// Longest OCID accepted, bytes. Real ones have 32.
+pub const UPSTREAM_OCID_BYTES_MAX: usize = 64;
+/// Upstream calls in flight, and so connections in use. Above the bulkhead (50) with room for jobs.
+pub const UPSTREAM_CALLS_MAX: usize = 128;
+/// Idle upstream connections kept.
+pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
+/// An idle upstream connection is closed after this.
+pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < HEAD_BYTES_MAX);
 const _: () = assert!(BODY_COPY_BYTES_MAX < OUTPUT_BYTES_MAX);
 const _: () = assert!(INPUT_BYTES_KEPT < HEAD_BYTES_MAX);
+const _: () = assert!(UPSTREAM_SMALL_JSON_BYTES_MAX < UPSTREAM_BODY_BYTES_MAX);
+const _: () = assert!(UPSTREAM_IDLE_CONNECTIONS_MAX <= UPSTREAM_CALLS_MAX);
