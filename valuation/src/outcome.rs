@@ -52,4 +52,11 @@ impl<T> Outcome<T> {
             _ => None,
         }
     }
+    /// Why it is free or unpriced.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Free(reason) | Self::Unpriced(reason) => Some(reason),
+            Self::Absent | Self::Priced(_) => None,
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! Worked examples: whole blocks through the public entry, with numbers worked out beside them.
 
-use serde::Deserialize;
 use valuation::job::AttackKind;
 use valuation::job::MainStat;
 use valuation::job::Profile;
@@ -23,9 +22,10 @@ use valuation::potential::cost_of;
 use valuation::potential::success_probability;
 use valuation::potential::targets_of;
 use valuation::potential::value;
+use valuation::rules::Ruleset;
 
-const NEWEST: &str = include_str!("../rulesets/kms-2026-09.potential.toml");
-const OLDER: &str = include_str!("../rulesets/kms-2026-02.potential.toml");
+const NEWEST: &str = "kms-2026-09";
+const OLDER: &str = "kms-2026-02";
 
 const HAT: Block<'static> = Block {
     system: System::Regular,
@@ -36,12 +36,8 @@ const HAT: Block<'static> = Block {
     lines: [Some("스킬 재사용 대기시간 -2초"); 3],
 };
 
-fn rules(text: &str) -> PotentialRules {
-    #[derive(Deserialize)]
-    struct Ruleset {
-        potential: PotentialRules,
-    }
-    toml::from_str::<Ruleset>(text).expect("a ruleset").potential
+fn rules(id: &str) -> PotentialRules {
+    Ruleset::built_in(id).expect("built in").potential
 }
 
 fn int_mage() -> Profile {
