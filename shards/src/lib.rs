@@ -15,12 +15,14 @@ pub mod clock;
 pub mod connections;
 pub mod host;
 pub mod io;
+pub mod l1;
 pub mod listen;
 pub mod mailbox;
 pub mod probe;
 pub mod routing;
 pub mod runtime;
 pub mod shard_id;
+pub mod singleflight;
 pub mod spawn;
 
 mod lifecycle;

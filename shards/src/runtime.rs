@@ -70,6 +70,8 @@ pub struct Shard {
     pub id: ShardId,
     /// Of how many.
     pub shards: u16,
+    /// What it runs on.
+    pub driver: DriverKind,
     /// Refreshed every [`COARSE_TICK`].
     pub clock: Rc<CoarseClock>,
     /// Its counters.
@@ -176,7 +178,7 @@ fn thread_main<S: Service>(
     };
     let serving = Cell::new(false);
     let life = async {
-        let (shard, service, listener) = prepare(&setup, listener, init)?;
+        let (shard, service, listener) = prepare(&setup, driver, listener, init)?;
         serving.set(true);
         let _ = started.send(Ok(driver));
         Ok(serve(setup, shard, service, listener, stopped).await)
@@ -236,6 +238,7 @@ fn build_one(kind: DriverKind) -> io::Result<Runtime> {
 
 fn prepare<S: Service>(
     setup: &Setup,
+    driver: DriverKind,
     listener: TcpListener,
     init: impl FnOnce(&Shard) -> Result<S, String>,
 ) -> Result<(Shard, Rc<S>, monoio::net::TcpListener), StartError> {
@@ -243,7 +246,7 @@ fn prepare<S: Service>(
     let clock = Rc::new(CoarseClock::new(Rc::new(SystemClock::new())));
     let probe = Rc::new(Probe::default());
     let connections = Rc::new(Connections::new(Rc::clone(&clock), Rc::clone(&probe)));
-    let shard = Shard { id: setup.id, shards: setup.shards, clock, probe, connections };
+    let shard = Shard { id: setup.id, shards: setup.shards, driver, clock, probe, connections };
     let listener = monoio::net::TcpListener::from_std(listener).map_err(StartError::Listener)?;
     let service = init(&shard).map_err(StartError::Service)?;
     Ok((shard, Rc::new(service), listener))
