@@ -5,8 +5,6 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::UtcOffset;
 
 use super::Request;
 use super::Response;
@@ -14,6 +12,7 @@ use super::correlation::Correlation;
 use crate::error::Fault;
 use crate::error::Retry;
 use crate::error::What;
+use crate::korean_time;
 
 /// An HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,7 +175,7 @@ impl Problem {
             status: self.status.code(),
             code: &self.code,
             message: &self.message,
-            timestamp: seoul_time(unix_ms),
+            timestamp: korean_time::local(unix_ms),
             request_id: correlation.as_str(),
             field: self.field,
             retryable: self.retry_after_secs.is_some(),
@@ -217,18 +216,6 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     retryable: bool,
-}
-
-/// ISO 8601 local date-time of Asia/Seoul (UTC+9, no summer time since 1988), milliseconds, without zone.
-#[must_use]
-pub fn seoul_time(unix_ms: u64) -> String {
-    let seoul = UtcOffset::from_hms(9, 0, 0).expect("a valid offset");
-    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX);
-    let utc = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let at = utc.to_offset(seoul);
-    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-    let (hour, minute, second, ms) = (at.hour(), at.minute(), at.second(), unix_ms % 1_000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}")
 }
 
 #[cfg(test)]
@@ -302,12 +289,6 @@ mod tests {
         for status in crate::http::probe::REFUSALS {
             assert!(!status.reason().is_empty());
         }
-    }
-
-    #[test]
-    fn seoul_is_nine_hours_ahead() {
-        assert_eq!(seoul_time(1_767_193_199_999), "2025-12-31T23:59:59.999");
-        assert_eq!(seoul_time(1_767_193_200_000), "2026-01-01T00:00:00.000");
     }
 
     #[test]

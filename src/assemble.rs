@@ -1,0 +1,336 @@
+//! The composition root: the only room that knows all others. Order matters and is commented; nothing listens
+//! before everything that can fail has succeeded.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use shards::ShardId;
+use shards::clock::Clock;
+use shards::host;
+use shards::listen;
+use shards::mailbox;
+use shards::mailbox::Inbox;
+use shards::mailbox::Mailboxes;
+use shards::runtime;
+use shards::runtime::Exit;
+use shards::runtime::Setup;
+use shards::runtime::Shard;
+use shards::runtime::ShardThread;
+use valuation::rules::DEFAULT;
+use valuation::rules::Ruleset;
+
+use crate::backplane::Backplane;
+use crate::build;
+use crate::compute::Compute;
+use crate::config::Config;
+use crate::config::Upstream;
+use crate::expectation::flow;
+use crate::expectation::flow::Flow;
+use crate::http::Edge;
+use crate::http::Timeouts;
+use crate::limits::CONNECTIONS_MAX;
+use crate::limits::FDS_RESERVED;
+use crate::limits::SHUTDOWN_GRACE;
+use crate::routes::api;
+use crate::routes::api::About;
+use crate::routes::api::Api;
+use crate::routes::api::Counters;
+use crate::routes::api::Event;
+use crate::rules_file;
+use crate::upstream::client::ClientConfig;
+use crate::upstream::sim::Sim;
+use crate::upstream::sim::SimConfig;
+use crate::upstream::sim::SimHandle;
+
+/// Why the server did not start, or how it came to an unplanned end.
+#[derive(Debug)]
+pub enum StartError {
+    /// What was configured cannot be used.
+    Configuration(String),
+    /// The machine did not give what is needed.
+    Other(String),
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Configuration(message) | Self::Other(message) => f.write_str(message),
+        }
+    }
+}
+
+/// A running server. Dropping it stops its shards without grace.
+pub struct Server {
+    address: SocketAddr,
+    shards: Vec<ShardThread>,
+    exits: mpsc::Receiver<(ShardId, Exit)>,
+    /// Plays the game's API when none is configured; lives as long as the server.
+    _simulator: Option<SimHandle>,
+}
+
+impl Server {
+    /// Starts everything; returns when every shard serves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is listening then.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        // What can be wrong in files first: cheap, and said before any thread runs.
+        let rules = Arc::new(ruleset(config)?);
+        let count = shard_count(config)?;
+        let connections_max = connections_per_shard(count)?;
+        // The upstream before the backplane, which needs its address.
+        let (simulator, base_url) = upstream(config)?;
+        let kind = if simulator.is_some() { "simulator" } else { "http" };
+        tracing::info!(upstream = kind, url = %base_url, ruleset = %rules.id, "valuing");
+        if simulator.is_some() {
+            tracing::warn!(
+                "no NEXON_API_KEY and no --upstream: characters come from the built-in simulator"
+            );
+        }
+        let backplane = Backplane::start(client_config(config, &base_url))
+            .map_err(|error| StartError::Configuration(error.to_string()))?;
+        let compute = Compute::start(Arc::clone(&rules))?;
+        let about = Arc::new(About {
+            shards: count,
+            ruleset: rules.id.clone(),
+            upstream_kind: kind,
+            upstream_url: base_url,
+            deadline: config.deadline,
+        });
+        // The listeners last: a client that connects is answered.
+        let listeners = listen::bind_reuseport(config.listen, count).map_err(|error| {
+            StartError::Configuration(format!("server.listen: {}: {error}", config.listen))
+        })?;
+        let address = listeners[0].local_addr()?;
+        let allowed = host::allowed_cores()?;
+        let (mailboxes, inboxes) = mailbox::lanes(count);
+        let (exit, exits) = mpsc::channel();
+        let mut shards = Vec::with_capacity(listeners.len());
+        for ((id, listener), inbox) in ShardId::all(count).zip(listeners).zip(inboxes) {
+            let setup = Setup {
+                id,
+                shards: count,
+                core: host::core_of(id, count, &allowed),
+                driver: config.driver,
+                connections_max,
+            };
+            let parts = Parts {
+                config: config.clone(),
+                backplane: backplane.clone(),
+                compute: compute.clone(),
+                about: Arc::clone(&about),
+                mailboxes: mailboxes.clone(),
+                inbox,
+            };
+            let exit = exit.clone();
+            let on_exit = move |id, how: &Exit| {
+                // Fails only when the server is gone already.
+                let _ = exit.send((id, how.clone()));
+            };
+            let thread =
+                runtime::start(setup, listener, |shard| Ok(parts.into_edge(shard)), on_exit)
+                    .map_err(|error| StartError::Other(format!("shard {id}: {error}")))?;
+            tracing::info!(shard = %id, driver = %thread.driver, "serving");
+            shards.push(thread);
+        }
+        Ok(Self { address, shards, exits, _simulator: simulator })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets requests in flight finish within `grace`, and ends the shards.
+    pub fn stop(mut self, grace: Duration) {
+        for shard in &mut self.shards {
+            shard.stop(grace);
+        }
+        for shard in self.shards.drain(..) {
+            let (id, exit) = (shard.id, shard.join());
+            tracing::info!(shard = %id, ?exit, "ended");
+        }
+    }
+}
+
+/// Starts the server and runs it until SIGTERM or SIGINT; a second signal ends it at once.
+///
+/// # Errors
+/// It did not start, or a shard ended by itself.
+pub fn serve(config: Config) -> Result<(), StartError> {
+    let signals = signals()?;
+    let server = Server::start(&config)?;
+    if !build::is_fast() {
+        tracing::warn!(
+            features = build::TARGET_FEATURES,
+            "built without the CPU features the parser wants"
+        );
+    }
+    tracing::info!(address = %server.address(), version = build::VERSION, "listening");
+    loop {
+        if let Ok((shard, exit)) = server.exits.try_recv() {
+            // A shard's state is unknown after a panic and its characters have no other owner.
+            return Err(StartError::Other(format!("shard {shard} ended: {exit:?}")));
+        }
+        match signals.recv_timeout(SUPERVISION_INTERVAL) {
+            Ok(signal) => {
+                tracing::info!(signal, "stopping");
+                server.stop(SHUTDOWN_GRACE);
+                return Ok(());
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(StartError::Other("the signal thread has ended".to_owned()));
+            }
+        }
+    }
+}
+
+/// How soon the end of a shard is noticed.
+const SUPERVISION_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The first signal is reported; from then on the same signal has its default effect, so a second one ends the
+/// process at once.
+fn signals() -> Result<mpsc::Receiver<i32>, StartError> {
+    use signal_hook::consts::SIGINT;
+    use signal_hook::consts::SIGTERM;
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let (report, reported) = mpsc::channel();
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if report.send(signal).is_err()
+                || REPORTED.swap(true, std::sync::atomic::Ordering::Relaxed)
+            {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        }
+    })?;
+    Ok(reported)
+}
+
+static REPORTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// What a shard's thread is given to build itself from.
+struct Parts {
+    config: Config,
+    backplane: Backplane,
+    compute: Compute,
+    about: Arc<About>,
+    mailboxes: Mailboxes<Event>,
+    inbox: Inbox<Event>,
+}
+
+impl Parts {
+    /// Builds the shard's service, on its thread.
+    fn into_edge(self, shard: &Shard) -> Edge<Api<Backplane, Compute>> {
+        let config = &self.config;
+        let limits = flow::Limits {
+            fresh: config.fresh,
+            stale: config.stale,
+            negative: config.negative,
+            force_cool_down: config.force_cool_down,
+            l1_bytes_max: config.l1_bytes_max / u64::from(self.about.shards),
+        };
+        let clock: Rc<dyn Clock> = Rc::clone(&shard.clock) as Rc<dyn Clock>;
+        let flow = Flow::new(self.backplane, self.compute, clock, limits);
+        let counters: Rc<dyn Fn() -> Counters> = {
+            let shard = shard.clone();
+            Rc::new(move || {
+                let seen = shard.probe.snapshot();
+                Counters {
+                    accepted: seen.accepted,
+                    open: shard.connections.open() as u64,
+                    panics: seen.panics,
+                }
+            })
+        };
+        let (flow_of, counters_of) = (Rc::clone(&flow), Rc::clone(&counters));
+        let pump = self.inbox.pump(Rc::clone(&shard.probe), move |event| {
+            api::work(Rc::clone(&flow_of), Rc::clone(&counters_of), event)
+        });
+        shards::spawn::spawn(pump);
+        let timeouts = Timeouts {
+            head: config.head_timeout,
+            body: config.head_timeout,
+            idle: config.idle_timeout,
+            write_stall: config.write_timeout,
+            ..Timeouts::default()
+        };
+        let api = Api {
+            shard: shard.id,
+            flow,
+            mailboxes: self.mailboxes,
+            about: self.about,
+            driver: shard.driver,
+            counters,
+            api_docs: api::api_docs(),
+        };
+        Edge::new(api, Rc::clone(&shard.clock), timeouts)
+    }
+}
+
+fn ruleset(config: &Config) -> Result<Ruleset, StartError> {
+    let Some(path) = &config.rules_file else {
+        return Ok(Ruleset::built_in(DEFAULT).expect("the default ruleset is built in"));
+    };
+    rules_file::load(path).map_err(StartError::Configuration)
+}
+
+fn shard_count(config: &Config) -> Result<u16, StartError> {
+    let cores = host::allowed_cores()?.len();
+    Ok(config.shards.unwrap_or_else(|| u16::try_from(cores).unwrap_or(u16::MAX).max(1)))
+}
+
+/// Every connection is a file descriptor: the limit of the process bounds them.
+fn connections_per_shard(shards: u16) -> Result<usize, StartError> {
+    let fds = usize::try_from(host::raise_fd_limit()?).unwrap_or(usize::MAX);
+    let allowed = fds.saturating_sub(FDS_RESERVED).max(usize::from(shards));
+    if allowed < CONNECTIONS_MAX {
+        tracing::warn!(
+            allowed,
+            wanted = CONNECTIONS_MAX,
+            "connections bounded by the open files limit"
+        );
+    }
+    Ok(allowed.min(CONNECTIONS_MAX) / usize::from(shards))
+}
+
+fn upstream(config: &Config) -> Result<(Option<SimHandle>, String), StartError> {
+    match &config.upstream {
+        Upstream::At(url) => Ok((None, url.clone())),
+        Upstream::BuiltInSimulator => {
+            let simulator = Sim::start(SimConfig {
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                fixtures: Vec::new(),
+                latency_ms: 0,
+                jitter_ms: 0,
+                quota_per_second: None,
+            })?;
+            let url = simulator.base_url();
+            Ok((Some(simulator), url))
+        }
+    }
+}
+
+fn client_config(config: &Config, base_url: &str) -> ClientConfig {
+    // A simulator takes any key, but like the real API it wants one.
+    let key = if config.api_key.is_empty() { "none" } else { config.api_key.reveal() };
+    ClientConfig {
+        base_url: base_url.to_owned(),
+        api_key: crate::upstream::client::Secret::new(key),
+        connect_timeout: config.upstream_connect_timeout,
+        response_timeout: config.upstream_response_timeout,
+        user_agent: format!("maple-expectation/{}", build::VERSION),
+    }
+}

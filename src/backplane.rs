@@ -1,0 +1,114 @@
+//! The thread that owns everything that needs tokio: today the client of the game's API. One per process.
+//!
+//! A shard sends a call and awaits the reply; dropping the reply cancels the call. The queue is bounded and full
+//! means "overloaded" at once.
+
+use std::io;
+
+use futures_channel::oneshot;
+use tokio::sync::mpsc;
+
+use crate::error::Fault;
+use crate::expectation::ports::Basic;
+use crate::expectation::ports::GameApi;
+use crate::expectation::ports::Payload;
+use crate::upstream::answer;
+use crate::upstream::client::Client;
+use crate::upstream::client::ClientConfig;
+use crate::upstream::client::Document;
+
+/// Calls waiting to be started or in flight.
+pub const CALLS_MAX: usize = 4_096;
+
+type Reply<T> = oneshot::Sender<Result<T, Fault>>;
+
+enum Call {
+    Ocid { name: String, reply: Reply<String> },
+    Basic { ocid: String, reply: Reply<Basic> },
+    Equipment { ocid: String, reply: Reply<Payload> },
+}
+
+/// The way to the backplane. Cheap to clone, one per shard.
+#[derive(Clone)]
+pub struct Backplane {
+    calls: mpsc::Sender<Call>,
+}
+
+impl Backplane {
+    /// Starts the thread and its client. It ends when the last handle is gone.
+    ///
+    /// # Errors
+    /// The thread or its runtime cannot be started, or the client refuses its configuration.
+    pub fn start(config: ClientConfig) -> io::Result<Self> {
+        let client = Client::new(&config).map_err(io::Error::other)?;
+        let (calls, queue) = mpsc::channel(CALLS_MAX);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("backplane".to_owned()).spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, run(client, queue));
+        })?;
+        Ok(Self { calls })
+    }
+
+    async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.calls.try_send(call(reply)).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Fault::overloaded("upstream calls"),
+            mpsc::error::TrySendError::Closed(_) => Fault::internal("the backplane has ended"),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(Fault::internal("the backplane dropped a call")))
+    }
+}
+
+impl GameApi for Backplane {
+    async fn ocid(&self, name: &str) -> Result<String, Fault> {
+        self.call(|reply| Call::Ocid { name: name.to_owned(), reply }).await
+    }
+
+    async fn basic(&self, ocid: &str) -> Result<Basic, Fault> {
+        self.call(|reply| Call::Basic { ocid: ocid.to_owned(), reply }).await
+    }
+
+    async fn equipment(&self, ocid: &str) -> Result<Payload, Fault> {
+        self.call(|reply| Call::Equipment { ocid: ocid.to_owned(), reply }).await
+    }
+}
+
+async fn run(client: Client, mut queue: mpsc::Receiver<Call>) {
+    let client = std::rc::Rc::new(client);
+    while let Some(call) = queue.recv().await {
+        let client = std::rc::Rc::clone(&client);
+        tokio::task::spawn_local(async move {
+            match call {
+                Call::Ocid { name, reply } => answer(reply, client.ocid(&name)).await,
+                Call::Basic { ocid, reply } => {
+                    answer(reply, async { client.basic(&ocid).await.map(facts) }).await
+                }
+                Call::Equipment { ocid, reply } => {
+                    answer(reply, async { client.equipment(&ocid).await.map(payload) }).await
+                }
+            }
+        });
+    }
+}
+
+/// Makes the call unless, or until, nobody waits for it any more: dropping the future closes its connection.
+async fn answer<T>(mut reply: Reply<T>, call: impl Future<Output = Result<T, Fault>>) {
+    let answered = tokio::select! {
+        answered = call => answered,
+        () = reply.cancellation() => return,
+    };
+    let _ = reply.send(answered);
+}
+
+fn facts(basic: answer::Basic) -> Basic {
+    Basic {
+        world_name: basic.world_name,
+        character_class: basic.character_class,
+        character_image: basic.character_image,
+    }
+}
+
+fn payload(document: Document) -> Payload {
+    Payload { body: document.body, gzip: document.gzip }
+}

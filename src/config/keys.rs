@@ -1,0 +1,87 @@
+//! Every configuration key: name, default, meaning. A key missing here does not exist.
+
+/// One configuration key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Dotted name: `section.key` of the TOML file.
+    pub name: &'static str,
+    /// Value when nothing is written.
+    pub default: &'static str,
+    /// Never shown by `config print` or in a log.
+    pub secret: bool,
+    /// Meaning, unit, range; one line.
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, doc: &'static str) -> Key {
+    Key { name, default, secret: false, doc }
+}
+
+/// All keys, in the order of `config print`.
+pub const KEYS: &[Key] = &[
+    key("server.listen", "127.0.0.1:8080", "address and port; port 0 takes a free one and logs it"),
+    key("server.shards", "0", "shard threads, 1 to 256; 0 is one per usable core"),
+    key("server.driver", "auto", "auto, io_uring (refuses to start without it) or epoll"),
+    key("server.data", "./data", "folder for everything that must survive a restart"),
+    key("server.deadline", "30s", "a request answered later than this gets 503"),
+    key("http.head_timeout", "10s", "time for a request head to arrive; then 408"),
+    key("http.idle_timeout", "75s", "an idle keep-alive connection is closed after this"),
+    key("http.write_timeout", "10s", "a response nobody reads is given up after this"),
+    key("cache.l1_bytes_max", "128MiB", "memory for cached answers, all shards together"),
+    key("cache.fresh", "15m", "an answer younger than this is served as it is"),
+    key("cache.stale", "60m", "up to this age it is served marked stale while a new one is made"),
+    key("cache.negative", "30m", "how long \"no such character\" is remembered"),
+    key(
+        "cache.force_cool_down",
+        "60s",
+        "least time between two forced recalculations of a character; 0s: none",
+    ),
+    key(
+        "upstream.url",
+        "",
+        "base URL of the game API; empty: the real one with a key, else the built-in simulator",
+    ),
+    Key {
+        name: "upstream.api_key",
+        default: "",
+        secret: true,
+        doc: "key of the game API (environment: NEXON_API_KEY)",
+    },
+    key("upstream.connect_timeout", "3s", "TCP and TLS connect"),
+    key("upstream.response_timeout", "5s", "from request to the last byte of the answer"),
+    key("rules.file", "", "ruleset file; empty: the built-in kms-2026-09"),
+    key("log.level", "info", "error, warn, info, debug or trace"),
+];
+
+impl Key {
+    /// The key with this dotted name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The environment variable that sets it: `MAPLE_SERVER_LISTEN` for `server.listen`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        if self.name == "upstream.api_key" {
+            return "NEXON_API_KEY".to_owned();
+        }
+        format!("MAPLE_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEYS;
+
+    #[test]
+    fn names_and_variables_are_unique() {
+        let mut names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        let mut variables: Vec<_> = KEYS.iter().map(super::Key::variable).collect();
+        names.sort_unstable();
+        names.dedup();
+        variables.sort_unstable();
+        variables.dedup();
+        assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
+    }
+}

@@ -1,0 +1,10 @@
+//! Which request is answered by what. Reading order: `table` (every method and path), `api` (the handler of a
+//! shard), then one file per family of endpoints; `openapi` describes the table to clients.
+
+pub mod api;
+pub mod openapi;
+pub mod table;
+
+mod actuator;
+mod characters;
+mod respond;
