@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
+// Not `MAPLE_...`: cargo passes these on to what it runs, and there that prefix means configuration.
 fn main() {
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    println!("cargo::rustc-env=MAPLE_TARGET_FEATURES={features}");
-    println!("cargo::rustc-env=MAPLE_PROFILE={}", std::env::var("PROFILE").unwrap_or_default());
-    println!("cargo::rustc-env=MAPLE_COMMIT={}", commit().unwrap_or_default());
+    println!("cargo::rustc-env=BUILD_TARGET_FEATURES={features}");
+    println!("cargo::rustc-env=BUILD_PROFILE={}", std::env::var("PROFILE").unwrap_or_default());
+    println!("cargo::rustc-env=BUILD_COMMIT={}", commit().unwrap_or_default());
     println!("cargo::rerun-if-changed=.git/HEAD");
     println!("cargo::rerun-if-changed=.git/refs");
     println!("cargo::rerun-if-changed=build.rs");

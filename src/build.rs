@@ -3,11 +3,11 @@
 /// Version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Commit it was built from; empty outside a git checkout.
-pub const COMMIT: &str = env!("MAPLE_COMMIT");
+pub const COMMIT: &str = env!("BUILD_COMMIT");
 /// `release` or `debug`.
-pub const PROFILE: &str = env!("MAPLE_PROFILE");
+pub const PROFILE: &str = env!("BUILD_PROFILE");
 /// CPU features the compiler was allowed to use, comma separated.
-pub const TARGET_FEATURES: &str = env!("MAPLE_TARGET_FEATURES");
+pub const TARGET_FEATURES: &str = env!("BUILD_TARGET_FEATURES");
 
 /// The features the SIMD paths of the JSON parser and of gzip are chosen by. Without them the build works, slower.
 pub const FAST_FEATURES: [&str; 3] = ["avx2", "bmi2", "pclmulqdq"];
