@@ -5,5 +5,6 @@
 
 pub mod job;
 pub mod outcome;
+pub mod quantile;
 pub mod rules;
 pub mod sum;
