@@ -1,8 +1,9 @@
 //! From a transform back to a distribution, on a grid.
 //!
 //! Model: a normal error of [`SMEAR_CELLS`] is added to the total, so its law has a density whose
-//! spectrum ends before the grid's highest frequency, atoms or not. The same spectrum read with twice
-//! the error says how much the error matters. The density is damped by e^-(a k) before the discrete
+//! spectrum ends before the grid's highest frequency, atoms or not. Reading the same spectrum with
+//! twice that error shows how much it matters: an atom off by e moves by e, a smooth law by three
+//! times its bias. Only atoms closer together than the error stay unseen. The density is damped by e^-(a k) before the discrete
 //! Fourier sum: what lies beyond the grid wraps around onto it, but shrunk by e^-[`DAMPING`], so a
 //! grid may end in the middle of the mass.
 
@@ -29,11 +30,13 @@ const SPECTRUM_MIN: f64 = 1e-12;
 
 /// A level counts as reached this far below itself, so that a distribution that reaches it exactly
 /// is not sent a whole step further by the inversion's own error.
-const LEVEL_SLACK: f64 = 1e-9;
+const LEVEL_SLACK: f64 = 1e-7;
 
 /// The distribution function of an excess, at the cells of one range.
 pub(super) struct Grid {
     cell: f64,
+    /// Most that can be off without the two smears telling, in mesos.
+    blind: f64,
     smeared: Cumulative,
     smeared_twice: Cumulative,
 }
@@ -42,8 +45,7 @@ pub(super) struct Grid {
 pub(super) struct Reading {
     /// Mesos; may be a little below 0 where the true value is 0.
     pub(super) excess: f64,
-    /// How far the reading moves when the added error doubles, in mesos. An atom that is off by e
-    /// moves by e, a smooth law by three times its bias.
+    /// How far it may be off, in mesos.
     pub(super) error: f64,
 }
 
@@ -55,6 +57,7 @@ impl Grid {
         let spectrum = damped_spectrum(law, cell, cells);
         Self {
             cell,
+            blind: (SMEAR_CELLS * cell).min(law.try_cost_max()),
             smeared: Cumulative::of(&spectrum, cells, SMEAR_CELLS),
             smeared_twice: Cumulative::of(&spectrum, cells, 2.0 * SMEAR_CELLS),
         }
@@ -64,7 +67,7 @@ impl Grid {
     pub(super) fn quantile(&self, level: f64) -> Option<Reading> {
         let excess = self.smeared.quantile_cells(level - LEVEL_SLACK)? * self.cell;
         let moved = self.smeared_twice.quantile_cells(level - LEVEL_SLACK)? * self.cell;
-        Some(Reading { excess, error: (excess - moved).abs() })
+        Some(Reading { excess, error: (excess - moved).abs().max(self.blind) })
     }
 }
 
@@ -104,14 +107,12 @@ fn frequency(j: usize, cells: usize) -> f64 {
 
 /// Fourier coefficients of the damped law at frequencies 0, 1, .. up to where they no longer count.
 fn damped_spectrum(law: &Law, cell: f64, cells: usize) -> Vec<Complex> {
-    let damping = DAMPING / cells as f64;
-    let mut scratch = Vec::new();
     let mut spectrum: Vec<Complex> = Vec::new();
     let mut end = 0.0;
-    for j in 0..cells / 2 {
-        let frequency = frequency(j, cells);
-        let value = law.excess_transform(damping / cell, frequency / cell, &mut scratch);
-        let weight = smear(frequency, cells, SMEAR_CELLS).norm_squared() * value.norm_squared();
+    let sweep = law.sweep(DAMPING / cells as f64 / cell, frequency(1, cells) / cell);
+    for (j, value) in sweep.take(cells / 2).enumerate() {
+        let weight =
+            smear(frequency(j, cells), cells, SMEAR_CELLS).norm_squared() * value.norm_squared();
         if j == 0 {
             end = weight * SPECTRUM_MIN * SPECTRUM_MIN;
         } else if weight < end {

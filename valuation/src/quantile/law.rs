@@ -84,6 +84,13 @@ impl Law {
         self.excess_variance.sqrt()
     }
 
+    /// The most that one try can cost, in mesos: no two neighbouring totals are further apart once
+    /// many tries add up.
+    pub(super) fn try_cost_max(&self) -> f64 {
+        let stages = self.tracks.iter().flat_map(|track| &track.stages);
+        stages.map(|stage| stage.cost + stage.destroy_cost).fold(0.0, f64::max)
+    }
+
     /// The quantile of the excess where it is known without inversion: nothing failed, nothing can
     /// cost extra, or only one try can fail and each failure costs the same.
     pub(super) fn exact_excess(&self, level: f64) -> Option<f64> {
@@ -114,37 +121,76 @@ impl Law {
         }
     }
 
-    /// E e^(-s excess) at s = `damping` + i `frequency` (both per meso).
-    /// `arrivals` is scratch space.
-    pub(super) fn excess_transform(
-        &self,
-        damping: f64,
-        frequency: f64,
-        arrivals: &mut Vec<Complex>,
-    ) -> Complex {
+    /// E e^(-s excess) at s = `damping` + i j `frequency_step`, for j = 0, 1, 2, .. (per meso).
+    pub(super) fn sweep(&self, damping: f64, frequency_step: f64) -> Sweep<'_> {
+        let wave = |mesos| Wave::new(damping * mesos, frequency_step * mesos);
+        let stages = self.tracks.iter().flat_map(|track| &track.stages);
+        let waves = stages.map(|stage| (wave(stage.cost), wave(stage.destroy_cost))).collect();
+        Sweep { law: self, waves, arrivals: Vec::new() }
+    }
+}
+
+/// Walks a law's transform up the frequencies. Endless.
+pub(super) struct Sweep<'a> {
+    law: &'a Law,
+    /// Of the try and of the destruction, stage by stage through all tracks.
+    waves: Vec<(Wave, Wave)>,
+    /// Transforms of the stages below, within a track.
+    arrivals: Vec<Complex>,
+}
+
+impl Iterator for Sweep<'_> {
+    type Item = Complex;
+
+    fn next(&mut self) -> Option<Complex> {
         let mut total = Complex::ONE;
-        for track in &self.tracks {
-            arrivals.clear();
-            for (index, (stage, copies)) in track.stages.iter().zip(&track.copies).enumerate() {
-                let unpaid = one_minus_exp(damping * stage.cost, frequency * stage.cost);
+        let mut waves = self.waves.iter_mut();
+        for track in &self.law.tracks {
+            self.arrivals.clear();
+            for ((stage, copies), (attempt, spare)) in
+                track.stages.iter().zip(&track.copies).zip(&mut waves)
+            {
+                let unpaid = attempt.advance();
                 let paid = Complex::ONE - unpaid;
                 // p / (1 - paid (stay + destroy fall)) with 1 = p + stay + destroy put in, so that
                 // a small p does not drown in a difference of ones.
                 let mut denominator = unpaid.scale(stay(stage));
                 denominator.re += stage.success;
                 if stage.destroy > 0.0 {
-                    let (x, y) = (damping * stage.destroy_cost, frequency * stage.destroy_cost);
-                    let spare = Complex::ONE - one_minus_exp(x, y);
-                    let climb = arrivals[stage.restart..index].iter();
-                    let fall = climb.fold(paid * spare, |product, arrival| product * *arrival);
+                    let destroyed = paid * (Complex::ONE - spare.advance());
+                    let climb = self.arrivals[stage.restart..].iter();
+                    let fall = climb.fold(destroyed, |product, arrival| product * *arrival);
                     denominator = denominator + (Complex::ONE - fall).scale(stage.destroy);
                 }
                 let excess = denominator.reciprocal().scale(stage.success);
-                arrivals.push(paid * excess);
+                self.arrivals.push(paid * excess);
                 total = total * excess.power(*copies);
             }
         }
-        total
+        Some(total)
+    }
+}
+
+/// 1 - e^(-s mesos) along a sweep. Kept as the difference from 1, which is exact to the last digits
+/// for small arguments, and turned from one frequency to the next without trigonometry.
+struct Wave {
+    value: Complex,
+    turn: Complex,
+}
+
+impl Wave {
+    fn new(damping: f64, turn: f64) -> Self {
+        let (half_sin, half_cos) = (0.5 * turn).sin_cos();
+        let turn = Complex { re: 2.0 * half_sin * half_sin, im: 2.0 * half_sin * half_cos };
+        Self { value: Complex { re: -(-damping).exp_m1(), im: 0.0 }, turn }
+    }
+
+    /// The value here; moves on to the next frequency.
+    fn advance(&mut self) -> Complex {
+        let here = self.value;
+        // 1 - (1 - a)(1 - b) = a + b - ab
+        self.value = here + self.turn - here * self.turn;
+        here
     }
 }
 
@@ -203,12 +249,4 @@ fn excess_moments(stages: &[Stage]) -> Vec<Moments> {
         });
     }
     excess
-}
-
-/// 1 - e^-(x + iy), exact to the last digits for small arguments too.
-fn one_minus_exp(x: f64, y: f64) -> Complex {
-    let (half_sin, half_cos) = (0.5 * y).sin_cos();
-    let shrink = -(-x).exp_m1();
-    let left = 1.0 - shrink;
-    Complex { re: shrink + left * 2.0 * half_sin * half_sin, im: left * 2.0 * half_sin * half_cos }
 }
