@@ -121,7 +121,7 @@ fn character() -> Vec<PartCost> {
 fn hard_cases() -> Vec<(&'static str, Vec<PartCost>)> {
     vec![
         ("two likely resets", vec![geometric(0.9, 5e7), geometric(0.8, 3e7)]),
-        ("likely cheap, unlikely dear", vec![geometric(0.9, 1e9), geometric(0.3, 1e4)]),
+        ("likely cheap, unlikely dear", vec![geometric(0.93, 1e9), geometric(0.3, 1e4)]),
         ("rare and dear beside common", vec![geometric(0.97, 1e12), geometric(0.01, 1e5)]),
         ("equal tries", vec![geometric(0.5, 1e6); 30]),
         ("few equal tries", vec![geometric(0.7, 1e6); 5]),
@@ -386,7 +386,7 @@ proptest! {
 
     #[test]
     fn never_falls_with_the_level(parts in prop::collection::vec(any_part(), 0..12)) {
-        let ours = quantiles(&parts, &[0.1, 0.5, 0.75, 0.9, 0.99, 0.999]);
+        let ours = quantiles(&parts, &[0.0001, 0.1, 0.5, 0.75, 0.9, 0.99, 0.9999]);
         prop_assert!(ours.is_sorted(), "{ours:?}");
     }
 
@@ -420,8 +420,8 @@ proptest! {
             if reached(LATTICE as f64) < level + 1e-3 {
                 continue;
             }
-            prop_assert!(reached(x * 1.008) >= level - 1e-6, "{level}: {x} is too little");
-            prop_assert!(reached((x * 0.992).ceil() - 1.0) < level + 1e-6, "{level}: {x} is too much");
+            prop_assert!(reached(x * 1.01) >= level - 1e-6, "{level}: {x} is too little");
+            prop_assert!(reached((x * 0.99).ceil() - 1.0) < level + 1e-6, "{level}: {x} is too much");
         }
     }
 

@@ -3,9 +3,9 @@
 //! Model: a normal error of [`SMEAR_CELLS`] is added to the total, so its law has a density whose
 //! spectrum ends before the grid's highest frequency, atoms or not. Reading the same spectrum with
 //! twice that error shows how much it matters: an atom off by e moves by e, a smooth law by three
-//! times its bias. Only atoms closer together than the error stay unseen. The density is damped by e^-(a k) before the discrete
-//! Fourier sum: what lies beyond the grid wraps around onto it, but shrunk by e^-[`DAMPING`], so a
-//! grid may end in the middle of the mass.
+//! times its bias. Only atoms closer together than the error stay unseen.
+//! The density is damped by e^-(a k) before the discrete Fourier sum: what lies beyond the grid wraps
+//! around onto it, but shrunk by e^-[`DAMPING`], so a grid may end in the middle of the mass.
 
 use std::f64::consts::PI;
 
@@ -79,8 +79,9 @@ impl Cumulative {
         let mut density = vec![Complex::default(); cells];
         for (j, (slot, value)) in density.iter_mut().zip(spectrum).enumerate() {
             // The spectrum at -j is the conjugate: counted by doubling all but the first.
-            let weight = if j == 0 { 1.0 } else { 2.0 } / cells as f64;
-            *slot = (*value * smear(frequency(j, cells), cells, smear_cells)).scale(weight);
+            let times = if j == 0 { 1.0 } else { 2.0 };
+            let smeared = *value * smear(frequency(j, cells), cells, smear_cells);
+            *slot = smeared.scale(times / cells as f64);
         }
         fourier(&mut density);
         let mut reached = 0.0;
@@ -111,11 +112,10 @@ fn damped_spectrum(law: &Law, cell: f64, cells: usize) -> Vec<Complex> {
     let mut end = 0.0;
     let sweep = law.sweep(DAMPING / cells as f64 / cell, frequency(1, cells) / cell);
     for (j, value) in sweep.take(cells / 2).enumerate() {
-        let weight =
-            smear(frequency(j, cells), cells, SMEAR_CELLS).norm_squared() * value.norm_squared();
+        let smeared = value * smear(frequency(j, cells), cells, SMEAR_CELLS);
         if j == 0 {
-            end = weight * SPECTRUM_MIN * SPECTRUM_MIN;
-        } else if weight < end {
+            end = smeared.norm_squared() * SPECTRUM_MIN * SPECTRUM_MIN;
+        } else if smeared.norm_squared() < end {
             break;
         }
         spectrum.push(value);

@@ -16,7 +16,8 @@ const ROUNDING: f64 = 4.0 * f64::EPSILON;
 pub(super) struct Law {
     tracks: Vec<Track>,
     least: f64,
-    at_least: f64,
+    /// P(excess = 0): every try succeeds.
+    all_luck: f64,
     excess_mean: f64,
     excess_variance: f64,
 }
@@ -48,7 +49,7 @@ impl Law {
             }
         }
         let (mut least, mut mean, mut variance) = (Sum::default(), Sum::default(), Sum::default());
-        let mut at_least = 1.0;
+        let mut all_luck = 1.0;
         for track in &tracks {
             for ((stage, copies), excess) in
                 track.stages.iter().zip(&track.copies).zip(excess_moments(&track.stages))
@@ -57,13 +58,13 @@ impl Law {
                 least.add(copies * stage.cost);
                 mean.add(copies * excess.mean);
                 variance.add(copies * excess.variance);
-                at_least *= stage.success.powf(copies);
+                all_luck *= stage.success.powf(copies);
             }
         }
         Self {
             tracks,
             least: least.value(),
-            at_least,
+            all_luck,
             excess_mean: mean.value(),
             excess_variance: variance.value(),
         }
@@ -95,7 +96,7 @@ impl Law {
     /// cost extra, or only one try can fail and each failure costs the same.
     pub(super) fn exact_excess(&self, level: f64) -> Option<f64> {
         let level = level - ROUNDING;
-        if level <= self.at_least || self.excess_mean == 0.0 {
+        if level <= self.all_luck || self.excess_mean == 0.0 {
             return Some(0.0);
         }
         let (success, failure) = self.lone_risk()?;
