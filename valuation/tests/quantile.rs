@@ -92,7 +92,7 @@ fn starforce(stars: usize, base: f64) -> PartCost {
             _ => 0.2,
         };
         let cost = base * (1.0 + star as f64).powf(2.7);
-        Stage { cost, success, destroy, restart: star.min(12), destroy_cost: 0.0 }
+        Stage { cost, success, destroy, restart: 12, destroy_cost: 0.0 }
     };
     PartCost::Chain((0..stars).map(stage).collect())
 }

@@ -220,7 +220,7 @@ fn check(stages: &[Stage]) {
         let fits = stage.success > 0.0
             && stage.destroy >= 0.0
             && stage.success + stage.destroy <= 1.0 + 1e-12
-            && stage.restart <= index
+            && (stage.destroy == 0.0 || stage.restart <= index)
             && [stage.cost, stage.destroy_cost].iter().all(|cost| *cost >= 0.0 && cost.is_finite());
         assert!(fits, "stage {index} is out of range: {stage:?}");
     }

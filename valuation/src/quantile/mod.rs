@@ -22,7 +22,8 @@ pub struct Stage {
     pub success: f64,
     /// Probability to fall to `restart`; what is left of 1 stays at this stage.
     pub destroy: f64,
-    /// Index of the stage a destroyed item restarts from, at most this stage's own.
+    /// Index of the stage a destroyed item restarts from, at most this stage's own. Not looked at where
+    /// `destroy` is 0.
     pub restart: usize,
     /// Mesos paid on top when destroyed (a spare).
     pub destroy_cost: f64,
