@@ -10,6 +10,7 @@ pub mod flame;
 pub mod job;
 pub mod outcome;
 pub mod potential;
+pub mod quantile;
 pub mod rules;
 pub mod scroll;
 pub mod starforce;
