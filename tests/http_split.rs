@@ -176,6 +176,12 @@ fn head_has_the_length_of_the_body_it_leaves_out() {
         let (_, answers) = run([request.into_bytes()], ScriptEnd::Close);
         assert_eq!(answers[0].field("Content-Length"), Some(bytes.to_string().as_str()));
     }
+    // A refusal has a body, but not for HEAD.
+    for (method, refused_with_body) in [("HEAD", false), ("POST", true)] {
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n");
+        let (_, answers) = run([request.into_bytes()], ScriptEnd::Close);
+        assert_eq!((answers[0].status, !answers[0].body.is_empty()), (413, refused_with_body));
+    }
     let (_, answers) = run([b"GET /304 HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()], ScriptEnd::Close);
     assert_eq!(answers[0].field("Content-Length"), None);
 }

@@ -278,7 +278,7 @@ fn a_connection_beyond_the_limit_is_turned_away_with_an_answer() {
 #[test]
 fn draining_lets_the_busy_finish_and_the_idle_go() {
     for driver in [DriverChoice::Auto, DriverChoice::Epoll] {
-        let server = Server::start(Options { driver, ..Options::shards(1) });
+        let mut server = Server::start(Options { driver, ..Options::shards(1) });
         let addr = server.addr;
         let mut idle = server.connect();
         idle.send(PROBE);
@@ -286,11 +286,12 @@ fn draining_lets_the_busy_finish_and_the_idle_go() {
         let mut busy = server.connect();
         busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
         while server.executed().last().is_none_or(|line| line != "Get /slow ") {}
-        let exits = server.stop(GRACE);
-        assert_eq!(exits, [Exit::Stopped { cut: 0 }]);
+        server.threads[0].stop(GRACE);
         assert_eq!(idle.read_to_end(), b"");
         let answer = answers(&busy.read_to_end()).remove(0);
         assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")));
+        drop((idle, busy));
+        assert_eq!(server.stop(GRACE), [Exit::Stopped { cut: 0 }]);
         assert_eq!(TcpStream::connect(addr).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 }

@@ -46,7 +46,6 @@ impl Response {
     #[must_use]
     pub fn field(mut self, name: &'static str, value: &str) -> Self {
         let forges = value.bytes().any(|byte| byte.is_ascii_control());
-        debug_assert!(!forges, "control character in {name}");
         if !forges {
             let fields = self.fields.to_mut();
             for part in [name, ": ", value, "\r\n"] {
@@ -131,7 +130,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(debug_assertions, should_panic(expected = "control character"))]
     fn a_value_cannot_forge_a_line() {
         let response = Response::new(Status::OK).field("Location", "/a\r\nSet-Cookie: x");
         assert_eq!(response.fields, "");
