@@ -16,7 +16,10 @@ use crate::potential;
 use crate::potential::Block;
 use crate::potential::PotentialMemo;
 use crate::potential::System;
+use crate::quantile;
+use crate::quantile::PartCost;
 use crate::rules::Ruleset;
+use crate::scroll;
 use crate::starforce;
 use crate::starforce::StarItem;
 use crate::starforce::StarforceCost;
@@ -165,6 +168,44 @@ impl Valuer {
             flame: flame::value(&rules.flame, &character.profile, &flame, &mut self.flame),
         }
     }
+}
+
+/// What the quantiles of a total are made of (C26): the priced parts of one item, starforce under the plain policy,
+/// tier-up and flame left out. Put the parts of several items together for a character's.
+#[must_use]
+pub fn cost_parts(rules: &Ruleset, item: &Item<'_>, value: &ItemValue) -> Vec<PartCost> {
+    let blocks = [&value.potential, &value.additional];
+    let mut parts: Vec<PartCost> = blocks
+        .into_iter()
+        .filter_map(|block| block.outcome.priced())
+        .map(|cost| PartCost::Geometric { p: cost.probability, cost: cost.reset_price as f64 })
+        .collect();
+    match value.starforce.priced() {
+        Some(cost) if cost.scrolled => {
+            let stars = scroll::stages(&rules.scroll, item.level, cost.stars);
+            parts.extend(stars.map(|star| PartCost::PerFailure {
+                p: star.success,
+                fee: star.fee,
+                failure: star.failure_price,
+            }));
+        }
+        Some(cost) => {
+            let options = starforce::Options::default();
+            let plain = |_| starforce::Choice::Plain;
+            let stages =
+                starforce::stages(&rules.starforce, item.level, cost.stars, &options, plain);
+            let stages = stages.into_iter().enumerate().map(|(at, stage)| quantile::Stage {
+                cost: stage.cost,
+                success: stage.success,
+                destroy: stage.destroy,
+                restart: stage.restart.map_or(at, usize::from),
+                destroy_cost: stage.destroy_cost,
+            });
+            parts.push(PartCost::Chain(stages.collect()));
+        }
+        None => {}
+    }
+    parts
 }
 
 impl ItemValue {
