@@ -107,7 +107,7 @@ fn equipment(payload: &Payload) -> Result<Body, Fault> {
 }
 
 fn mark_stale(fresh: &Body) -> Result<Body, Fault> {
-    let plain = crate::expectation::flow::plain(fresh)?;
+    let plain = fresh.plain()?;
     let at = memchr::memmem::rfind(&plain, v4::FRESH_MARK)
         .ok_or_else(|| Fault::internal("a V4 document without its stale field"))?;
     let (head, tail) = (&plain[..at], &plain[at + v4::FRESH_MARK.len()..]);

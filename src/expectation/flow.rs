@@ -9,7 +9,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use shards::clock::Clock;
 use shards::l1::Bytesize;
 use shards::l1::L1;
@@ -382,15 +381,6 @@ where
         }
     };
     waiter.landed().await.unwrap_or_else(|_| Err(Fault::internal("a flight was lost")))
-}
-
-/// The plain bytes of a body.
-///
-/// # Errors
-/// `Internal` when the body is not gzip of the stated length: a defect of ours.
-pub fn plain(body: &Body) -> Result<Bytes, Fault> {
-    crate::gzip::decompress(&body.gzip, body.plain_bytes as usize)
-        .map_err(|cause| Fault::internal(format!("cached body: {cause}")))
 }
 
 #[cfg(test)]

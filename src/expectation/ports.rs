@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::error::Fault;
 use crate::expectation::view::View;
+use crate::gzip;
 
 /// An equipment document as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,18 @@ pub struct Body {
     pub plain_bytes: u64,
     /// Hash of the plain bytes, for the ETag.
     pub hash: u128,
+}
+
+impl Body {
+    /// The document before compression.
+    ///
+    /// # Errors
+    /// `Internal` when the body is not gzip of the stated length: a defect of ours.
+    pub fn plain(&self) -> Result<Bytes, Fault> {
+        let length = usize::try_from(self.plain_bytes).unwrap_or(usize::MAX);
+        gzip::decompress(&self.gzip, length)
+            .map_err(|cause| Fault::internal(format!("cached body: {cause}")))
+    }
 }
 
 impl shards::l1::Bytesize for Body {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::error::Fault;
-use crate::expectation::flow;
 use crate::expectation::flow::Answer;
 use crate::expectation::flow::Source;
 use crate::http::Request;
@@ -41,7 +40,7 @@ pub(super) fn document(request: &Request<'_>, answer: &Answer) -> Result<Respons
         Encoding::Gzip => {
             with_fields(json(answer.body.gzip.clone())).field("Content-Encoding", "gzip")
         }
-        Encoding::Identity => with_fields(json(flow::plain(&answer.body)?)),
+        Encoding::Identity => with_fields(json(answer.body.plain()?)),
     })
 }
 

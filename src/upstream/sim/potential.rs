@@ -188,7 +188,8 @@ impl Grade {
 }
 
 /// Three lines. The first has the item's grade; `aim` is the chance in percent that a line is one
-/// the job wants, and a third of it that a later line has the item's grade too.
+/// the job wants. A later line seldom has the item's grade too, in the additional potential hardly
+/// ever: three of them would cost more than anyone has.
 pub(super) fn lines(
     dice: &mut Dice,
     context: Context,
@@ -197,7 +198,11 @@ pub(super) fn lines(
     aim: usize,
 ) -> [String; 3] {
     let mut decent_taken = false;
-    [true, dice.percent(aim / 3), dice.percent(aim / 3)].map(|same_grade| {
+    let again = match context.system {
+        Regular => aim / 3,
+        Additional => aim / 30,
+    };
+    [true, dice.percent(again), dice.percent(again)].map(|same_grade| {
         let grade = if same_grade { grade } else { grade.below() };
         let pool = pool(context, grade, decent_taken);
         let wanted: Vec<_> = pool.iter().filter(|row| wanted(row, wish)).copied().collect();
