@@ -41,6 +41,7 @@ use crate::routes::api::Api;
 use crate::routes::api::Counters;
 use crate::routes::api::Event;
 use crate::rules_file;
+use crate::secret::Secret;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::sim::Sim;
 use crate::upstream::sim::SimConfig;
@@ -328,7 +329,7 @@ fn client_config(config: &Config, base_url: &str) -> ClientConfig {
     let key = if config.api_key.is_empty() { "none" } else { config.api_key.reveal() };
     ClientConfig {
         base_url: base_url.to_owned(),
-        api_key: crate::upstream::client::Secret::new(key),
+        api_key: Secret::new(key),
         connect_timeout: config.upstream_connect_timeout,
         response_timeout: config.upstream_response_timeout,
         user_agent: format!("maple-expectation/{}", build::VERSION),

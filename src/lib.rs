@@ -16,5 +16,6 @@ pub mod limits;
 pub mod payload;
 pub mod routes;
 pub mod rules_file;
+pub mod secret;
 pub mod telemetry;
 pub mod upstream;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::raw::ConfigError;
 use crate::config::raw::Layers;
 use crate::config::units;
-use crate::config::units::Secret;
+use crate::secret::Secret;
 
 /// The game API behind the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

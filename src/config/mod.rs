@@ -10,4 +10,3 @@ mod units;
 pub use crate::config::checked::{Config, Upstream};
 pub use crate::config::keys::{KEYS, Key};
 pub use crate::config::raw::{ConfigError, Layers, Origin};
-pub use crate::config::units::Secret;

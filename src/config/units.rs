@@ -1,37 +1,6 @@
-//! Values with units: durations, byte sizes, secrets.
+//! Values with units: durations, byte sizes.
 
-use std::fmt;
 use std::time::Duration;
-
-/// A value that must not reach a log, an error or a response.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    #[must_use]
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The value itself; only for the call that needs it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether nothing was set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "(not set)" } else { "***" })
-    }
-}
 
 /// Shortest duration a key accepts, so that tests can scale time but nobody configures a busy loop.
 const DURATION_MIN: Duration = Duration::from_millis(100);
@@ -115,10 +84,5 @@ mod tests {
         for wrong in ["64kb", "MiB", "1.5MiB", "99999999999GiB"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn secrets_do_not_print() {
-        assert_eq!(format!("{:?} {:?}", Secret::new("abc"), Secret::default()), "*** (not set)");
     }
 }

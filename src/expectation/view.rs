@@ -28,8 +28,9 @@ impl View {
         Self::Equipment,
     ];
 
-    /// Stands for every number that is no preset: they share one empty document.
-    pub const NO_PRESET: u8 = 0;
+    /// Stands for every number that is no preset: they share one empty document. Not 0, the number of worn gear
+    /// that has none.
+    pub const NO_PRESET: u8 = u8::MAX;
 
     /// The view of preset `number`.
     #[must_use]

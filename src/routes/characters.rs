@@ -26,8 +26,9 @@ pub(super) fn preset(segment: &str) -> Result<View, Fault> {
 pub(super) fn force(request: &Request<'_>) -> Result<bool, Fault> {
     let value = target::query_value(request.query(), "force").map_err(|bad| bad.fault("force"))?;
     match value.as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true" | "") => Ok(true),
+        None => Ok(false),
+        Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+        Some(value) if value.is_empty() || value.eq_ignore_ascii_case("true") => Ok(true),
         Some(_) => Err(Fault::bad_input("force", "must be true or false")),
     }
 }

@@ -43,14 +43,11 @@ use crate::limits::UPSTREAM_BODY_BYTES_MAX;
 use crate::limits::UPSTREAM_CALLS_MAX;
 use crate::limits::UPSTREAM_IDLE_CONNECTIONS_MAX;
 use crate::limits::UPSTREAM_IDLE_TIMEOUT;
+use crate::secret::Secret;
 use crate::upstream::answer;
 use crate::upstream::answer::Basic;
 use crate::upstream::answer::Endpoint;
 use crate::upstream::answer::Outcome;
-
-/// Text that must not be shown.
-#[derive(Clone)]
-pub struct Secret(String);
 
 /// How to reach the API.
 #[derive(Debug, Clone)]
@@ -97,20 +94,6 @@ const API_KEY: HeaderName = HeaderName::from_static("x-nxopen-api-key");
 /// RFC 3986: unreserved characters stay, everything else is encoded.
 const QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-impl Secret {
-    /// Wraps it.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -304,7 +287,7 @@ fn checked_base_url(text: &str) -> Result<String, Fault> {
 }
 
 fn fixed_headers(config: &ClientConfig) -> Result<HeaderMap, Fault> {
-    let mut key = HeaderValue::from_str(&config.api_key.0)
+    let mut key = HeaderValue::from_str(config.api_key.reveal())
         .map_err(|_| Fault::bad_input("api_key", "must be visible ASCII"))?;
     key.set_sensitive(true);
     let agent = HeaderValue::from_str(&config.user_agent)
@@ -329,10 +312,5 @@ mod tests {
         for bad in ["", "example.com", "ftp://a", "http://a/b", "http://a?b", "http://u:p@a"] {
             assert!(checked_base_url(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn secrets_do_not_show() {
-        assert_eq!(format!("{:?}", Secret::new("live_key")), "***");
     }
 }
