@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -109,7 +110,7 @@ impl Server {
             deadline: config.deadline,
         });
         // The listeners last: a client that connects is answered.
-        let listeners = listen::bind_reuseport(config.listen, count).map_err(|error| {
+        let listeners = listeners(config.listen, count).map_err(|error| {
             StartError::Configuration(format!("server.listen: {}: {error}", config.listen))
         })?;
         let address = listeners[0].local_addr()?;
@@ -279,6 +280,15 @@ impl Parts {
         };
         Edge::new(api, Rc::clone(&shard.clock), timeouts)
     }
+}
+
+/// One listener per shard. The kernel would let a second process of the same user share the port and take half of
+/// its connections; a plain socket is refused then, so one is tried first.
+fn listeners(address: SocketAddr, count: u16) -> io::Result<Vec<TcpListener>> {
+    if address.port() != 0 {
+        drop(TcpListener::bind(address)?);
+    }
+    listen::bind_reuseport(address, count)
 }
 
 fn ruleset(config: &Config) -> Result<Ruleset, StartError> {
