@@ -11,6 +11,7 @@ mod survival;
 pub use rules::FlameRules;
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use crate::job::Profile;
 use crate::outcome::Outcome;
@@ -110,8 +111,8 @@ pub struct FlameMemo {
 /// more than 1.5 MB.
 pub const MEMO_CONTEXTS_MAX: usize = 64;
 
-/// A value beyond this is no item's: arithmetic with it might overflow.
-const VALUE_MAX: i64 = 100_000;
+/// A value outside these is no item's: arithmetic with it might overflow.
+const VALUES: RangeInclusive<i64> = -100_000..=100_000;
 const NO_ITEM: &str = "values no item has";
 
 /// Values the flame of one item.
@@ -133,7 +134,7 @@ pub fn value(
         item.base_magic,
         i64::from(item.level),
     ];
-    if shown.iter().chain(&worn.stats).any(|value| value.abs() > VALUE_MAX) {
+    if shown.iter().chain(&worn.stats).any(|value| !VALUES.contains(value)) {
         return Outcome::Unpriced(NO_ITEM.into());
     }
     let weapon = item.slot == rules.weapon_slot;

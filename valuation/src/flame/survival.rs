@@ -36,8 +36,7 @@ impl Survival {
         let options: Vec<&[i64]> =
             pool.scores.iter().map(|scores| &scores[first..first + chances.len()]).collect();
         let (unit, most) = units(&options);
-        let in_units =
-            |score: i64| usize::try_from(score / unit).expect("scores are not negative");
+        let in_units = |score: i64| usize::try_from(score / unit).expect("scores are not negative");
         let size = usize::try_from(most).expect("scores are not negative") + 1;
         let mut ways = vec![vec![0.0; size]; LINES_MAX + 1];
         ways[0][0] = 1.0;
