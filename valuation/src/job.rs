@@ -42,6 +42,18 @@ pub enum MainStat {
     MaxHp,
 }
 
+impl MainStat {
+    /// Whether `stat` is a main stat.
+    #[must_use]
+    pub fn contains(self, stat: Stat) -> bool {
+        match self {
+            Self::One(main) => stat == main,
+            Self::StrDexLuk => stat != Stat::Int,
+            Self::MaxHp => false,
+        }
+    }
+}
+
 /// Which attack counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttackKind {
@@ -150,6 +162,13 @@ impl JobRules {
     pub fn check(&self) -> Result<(), Problem> {
         let mut seen = std::collections::HashSet::new();
         for (at, group) in self.groups.iter().enumerate() {
+            let valued = MainStat::from(group.main);
+            for (which, sub) in group.subs.iter().enumerate() {
+                if valued.contains(*sub) || group.subs[..which].contains(sub) {
+                    let message = format!("{} is valued already", sub.name());
+                    return Err(Problem::new(format!("groups[{at}].subs[{which}]"), message));
+                }
+            }
             for (which, name) in group.names.iter().enumerate() {
                 let key = format!("groups[{at}].names[{which}]");
                 if name.trim().is_empty() || name.trim() != name {

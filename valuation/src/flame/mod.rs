@@ -11,6 +11,7 @@ mod survival;
 pub use rules::FlameRules;
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use crate::job::Profile;
 use crate::outcome::Outcome;
@@ -100,17 +101,19 @@ impl FlameCost {
     }
 }
 
-/// Score distributions already computed. One per thread; cleared when full.
+/// Score distributions already computed. One per thread and ruleset; cleared when full.
 #[derive(Debug, Default)]
 pub struct FlameMemo {
     contexts: HashMap<Pool, [Survival; 3]>,
 }
 
-/// Contexts of a [`FlameMemo`]: a character has about ten. At most some 0.3 MB each.
+/// Contexts of a [`FlameMemo`]: a character has about ten. Armour takes some 0.05 MB, a weapon 0.3 MB, and none
+/// more than 1.5 MB.
 pub const MEMO_CONTEXTS_MAX: usize = 64;
 
-/// A value beyond this is no item's: it would only make tables huge.
-const VALUE_MAX: i64 = 100_000;
+/// A value outside these is no item's: arithmetic with it might overflow.
+const VALUES: RangeInclusive<i64> = -100_000..=100_000;
+const NO_ITEM: &str = "values no item has";
 
 /// Values the flame of one item.
 pub fn value(
@@ -131,8 +134,8 @@ pub fn value(
         item.base_magic,
         i64::from(item.level),
     ];
-    if shown.iter().chain(&worn.stats).any(|value| value.abs() > VALUE_MAX) {
-        return Outcome::Unpriced("values no item has".into());
+    if shown.iter().chain(&worn.stats).any(|value| !VALUES.contains(value)) {
+        return Outcome::Unpriced(NO_ITEM.into());
     }
     let weapon = item.slot == rules.weapon_slot;
     let score = pool::worn_score(rules, profile, worn, weapon);
@@ -145,8 +148,13 @@ pub fn value(
         rules.is_boss_gear(item.name)
     };
     let pool = Pool::new(rules, profile, item, weapon, boss);
-    if memo.contexts.len() >= MEMO_CONTEXTS_MAX && !memo.contexts.contains_key(&pool) {
-        memo.contexts.clear();
+    if !memo.contexts.contains_key(&pool) {
+        if !survival::fits(&pool) {
+            return Outcome::Unpriced(NO_ITEM.into());
+        }
+        if memo.contexts.len() >= MEMO_CONTEXTS_MAX {
+            memo.contexts.clear();
+        }
     }
     let survivals = memo.contexts.entry(pool).or_insert_with_key(|pool| {
         FlameKind::ALL.map(|kind| Survival::new(rules, pool, rules.kind(kind), boss))

@@ -120,13 +120,8 @@ impl Weights {
                 damage: 0,
             };
         }
-        let stats = [Stat::Str, Stat::Dex, Stat::Int, Stat::Luk].map(|stat| {
-            let main = match profile.main {
-                MainStat::One(main) => stat == main,
-                MainStat::StrDexLuk => stat != Stat::Int,
-                MainStat::MaxHp => false,
-            };
-            if main {
+        let stats = Stat::ALL.map(|stat| {
+            if profile.main.contains(stat) {
                 given.main
             } else if profile.subs.contains(&stat) {
                 given.sub

@@ -177,7 +177,59 @@ impl FlameRules {
                 format!("1 to {LINES_MAX}, also for lines.others"),
             ));
         }
-        self.values.check()
+        if self.lines.boss_stage_shift > STAGE_SHIFT_MAX {
+            return Err(Problem::new("lines.boss_stage_shift", format!("0 to {STAGE_SHIFT_MAX}")));
+        }
+        if self.weapon_slot.trim().is_empty() {
+            return Err(Problem::new("weapon_slot", "not blank"));
+        }
+        self.values.check()?;
+        self.weights.check()?;
+        self.boss.check()
+    }
+}
+
+/// Far above the game's 2.
+const STAGE_SHIFT_MAX: u32 = 10;
+/// Far above the game's 1,500. With the limits of the other values no score overflows.
+const WEIGHT_MAX: i64 = 10_000;
+
+impl Weights {
+    fn check(&self) -> Result<(), Problem> {
+        let Self { main, sub, all_stat, attack, damage, max_hp, attack_beside_hp } = *self;
+        let weights = [
+            ("main", main),
+            ("sub", sub),
+            ("all_stat", all_stat),
+            ("attack", attack),
+            ("damage", damage),
+            ("max_hp", max_hp),
+            ("attack_beside_hp", attack_beside_hp),
+        ];
+        match weights.into_iter().find(|(_, weight)| !(0..=WEIGHT_MAX).contains(weight)) {
+            Some((key, _)) => {
+                Err(Problem::new(format!("weights.{key}"), format!("from 0 to {WEIGHT_MAX}")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Boss {
+    /// A blank beginning would make every item boss equipment.
+    fn check(&self) -> Result<(), Problem> {
+        let Self { weapon_prefixes, jobs_without, prefixes, names } = self;
+        for (key, list) in [
+            ("weapon_prefixes", weapon_prefixes),
+            ("jobs_without", jobs_without),
+            ("prefixes", prefixes),
+            ("names", names),
+        ] {
+            if let Some(at) = list.iter().position(|name| name.trim().is_empty()) {
+                return Err(Problem::new(format!("boss.{key}[{at}]"), "not blank"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -212,6 +264,9 @@ impl Values {
             if let Some(at) = list.iter().position(|m| !(0..=1_000_000).contains(m)) {
                 return Err(Problem::new(format!("values.{key}[{at}]"), "from 0 to 1,000,000"));
             }
+        }
+        if !(0..=100).contains(&self.boss_damage) {
+            return Err(Problem::new("values.boss_damage", "from 0 to 100"));
         }
         if self.weapon_level_divisor == 0 {
             return Err(Problem::new("values.weapon_level_divisor", "above 0"));

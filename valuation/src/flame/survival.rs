@@ -17,8 +17,17 @@ pub(super) struct Survival {
     at_least: Vec<f64>,
 }
 
-/// More distinct scores than any item gives: beyond it the finer digits of huge scores are dropped.
-const UNITS_MAX: i64 = 1 << 17;
+/// Units of the best draw at most, so that a table has at most 0.5 MB. A mage's weapon of level 250 with base
+/// magic 500 has some 16,000.
+const UNITS_MAX: i64 = 1 << 16;
+
+/// Whether the pool's tables are of a size that real items have. No [`Survival`] may be made of one that does not
+/// fit: coarser scores would be wrong ones.
+pub(super) fn fits(pool: &Pool) -> bool {
+    let options: Vec<&[i64]> = pool.scores.iter().map(Vec::as_slice).collect();
+    let (_, most) = units(&options);
+    most <= UNITS_MAX
+}
 
 impl Survival {
     pub(super) fn new(rules: &FlameRules, pool: &Pool, stages: &Stages, boss: bool) -> Self {
@@ -26,18 +35,28 @@ impl Survival {
         let chances = &stages.chances;
         let options: Vec<&[i64]> =
             pool.scores.iter().map(|scores| &scores[first..first + chances.len()]).collect();
-        let (unit, size) = units(&options);
+        let (unit, most) = units(&options);
+        let in_units = |score: i64| usize::try_from(score / unit).expect("scores are not negative");
+        let size = usize::try_from(most).expect("scores are not negative") + 1;
         let mut ways = vec![vec![0.0; size]; LINES_MAX + 1];
         ways[0][0] = 1.0;
+        // Sums of so many options seen so far are below this: pools are sorted, so that it grows late.
+        let mut ends = [0; LINES_MAX + 1];
+        ends[0] = 1;
         for scores in &options {
+            let best = in_units(scores.iter().copied().max().unwrap_or(0));
             for lines in (1..=LINES_MAX).rev() {
                 let (fewer, more) = ways.split_at_mut(lines);
+                let from = &fewer[lines - 1][..ends[lines - 1]];
+                if from.is_empty() {
+                    continue;
+                }
                 for (score, chance) in scores.iter().zip(chances) {
-                    let by = usize::try_from(score / unit).expect("scores are not negative");
-                    for (to, from) in more[0][by.min(size)..].iter_mut().zip(&fewer[lines - 1]) {
+                    for (to, from) in more[0][in_units(*score)..].iter_mut().zip(from) {
                         *to += chance * from;
                     }
                 }
+                ends[lines] = ends[lines].max(from.len() + best);
             }
         }
         for sums in &mut ways {
@@ -77,8 +96,8 @@ impl Survival {
     }
 }
 
-/// The unit of the scores, and how many of it the best draw has, plus one for 0.
-fn units(options: &[&[i64]]) -> (i64, usize) {
+/// The unit of the scores, and how many of it the best draw has.
+fn units(options: &[&[i64]]) -> (i64, i64) {
     let unit = options
         .iter()
         .flat_map(|scores| scores.iter())
@@ -88,8 +107,7 @@ fn units(options: &[&[i64]]) -> (i64, usize) {
         options.iter().map(|scores| scores.iter().copied().max().unwrap_or(0)).collect();
     best.sort_unstable_by(|a, b| b.cmp(a));
     let most: i64 = best.iter().take(LINES_MAX).sum();
-    let unit = unit.max(most / UNITS_MAX);
-    (unit, usize::try_from(most / unit).expect("bounded by UNITS_MAX") + 1)
+    (unit, most / unit)
 }
 
 fn gcd(a: i64, b: i64) -> i64 {
