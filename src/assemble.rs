@@ -36,11 +36,11 @@ use crate::http::Timeouts;
 use crate::limits::CONNECTIONS_MAX;
 use crate::limits::FDS_RESERVED;
 use crate::limits::SHUTDOWN_GRACE;
-use crate::routes::api;
 use crate::routes::api::About;
 use crate::routes::api::Api;
-use crate::routes::api::Counters;
-use crate::routes::api::Event;
+use crate::routes::owner::Counters;
+use crate::routes::owner::Event;
+use crate::routes::owner::Owner;
 use crate::rules_file;
 use crate::secret::Secret;
 use crate::upstream::client::ClientConfig;
@@ -108,6 +108,7 @@ impl Server {
             upstream_kind: kind,
             upstream_url: base_url,
             deadline: config.deadline,
+            in_flight_max: config.in_flight_max,
         });
         // The listeners last: a client that connects is answered.
         let listeners = listeners(config.listen, count).map_err(|error| {
@@ -237,31 +238,29 @@ impl Parts {
     /// Builds the shard's service, on its thread.
     fn into_edge(self, shard: &Shard) -> Edge<Api<Backplane, Compute>> {
         let config = &self.config;
+        // Half for what this shard owns, half for finished answers; gzip bodies of its own are shared by both.
+        let l1_bytes_max = config.l1_bytes_max / u64::from(self.about.shards) / 2;
         let limits = flow::Limits {
             fresh: config.fresh,
             stale: config.stale,
             negative: config.negative,
             force_cool_down: config.force_cool_down,
-            l1_bytes_max: config.l1_bytes_max / u64::from(self.about.shards),
+            l1_bytes_max,
         };
         let clock: Rc<dyn Clock> = Rc::clone(&shard.clock) as Rc<dyn Clock>;
         let flow = Flow::new(self.backplane, self.compute, clock, limits);
-        let counters: Rc<dyn Fn() -> Counters> = {
+        let counters = {
             let shard = shard.clone();
-            Rc::new(move || {
+            Box::new(move || {
                 let seen = shard.probe.snapshot();
-                Counters {
-                    accepted: seen.accepted,
-                    open: shard.connections.open() as u64,
-                    panics: seen.panics,
-                }
+                let open = shard.connections.open() as u64;
+                Counters { accepted: seen.accepted, open, panics: seen.panics }
             })
         };
-        let (flow_of, counters_of) = (Rc::clone(&flow), Rc::clone(&counters));
-        let pump = self.inbox.pump(Rc::clone(&shard.probe), move |event| {
-            api::work(Rc::clone(&flow_of), Rc::clone(&counters_of), event)
-        });
-        shards::spawn::spawn(pump);
+        let owner = Owner::new(shard.id, self.mailboxes, flow, counters, l1_bytes_max);
+        let working = Rc::clone(&owner);
+        let work = move |event| Rc::clone(&working).work(event);
+        shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));
         let timeouts = Timeouts {
             head: config.head_timeout,
             body: config.head_timeout,
@@ -269,15 +268,7 @@ impl Parts {
             write_stall: config.write_timeout,
             ..Timeouts::default()
         };
-        let api = Api {
-            shard: shard.id,
-            flow,
-            mailboxes: self.mailboxes,
-            about: self.about,
-            driver: shard.driver,
-            counters,
-            api_docs: api::api_docs(),
-        };
+        let api = Api::new(owner, self.about, shard.driver);
         Edge::new(api, Rc::clone(&shard.clock), timeouts)
     }
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Client-facing deadline.
     pub deadline: Duration,
+    /// Requests a shard works on at once.
+    pub in_flight_max: usize,
     /// Connection timeouts.
     pub head_timeout: Duration,
     /// Idle keep-alive.
@@ -65,6 +67,7 @@ pub struct Config {
 /// The real API, used when a key is configured and no URL is.
 const REAL_UPSTREAM: &str = "https://open.api.nexon.com";
 const SHARDS_MAX: u16 = 256;
+const IN_FLIGHT_MAX: usize = 1_000_000;
 const L1_BYTES_MIN: u64 = 1 << 20;
 
 impl Config {
@@ -80,6 +83,7 @@ impl Config {
             driver: get("server.driver").parse(driver)?,
             data: get("server.data").parse(|text| Ok(PathBuf::from(text)))?,
             deadline: get("server.deadline").parse(units::duration)?,
+            in_flight_max: get("server.in_flight_max").parse(in_flight)?,
             head_timeout: get("http.head_timeout").parse(units::duration)?,
             idle_timeout: get("http.idle_timeout").parse(units::duration)?,
             write_timeout: get("http.write_timeout").parse(units::duration)?,
@@ -133,6 +137,13 @@ fn shard_count(text: &str) -> Result<Option<u16>, String> {
         Ok(0) => Ok(None),
         Ok(count) if count <= SHARDS_MAX => Ok(Some(count)),
         _ => Err(format!("expected 0 to {SHARDS_MAX}, found {text:?}")),
+    }
+}
+
+fn in_flight(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=IN_FLIGHT_MAX) => Ok(count),
+        _ => Err(format!("expected 1 to {IN_FLIGHT_MAX}, found {text:?}")),
     }
 }
 

@@ -24,6 +24,7 @@ pub const KEYS: &[Key] = &[
     key("server.driver", "auto", "auto, io_uring (refuses to start without it) or epoll"),
     key("server.data", "./data", "folder for everything that must survive a restart"),
     key("server.deadline", "30s", "a request answered later than this gets 503"),
+    key("server.in_flight_max", "4096", "requests a shard works on at once; further ones get 503"),
     key("http.head_timeout", "10s", "time for a request head to arrive; then 408"),
     key("http.idle_timeout", "75s", "an idle keep-alive connection is closed after this"),
     key("http.write_timeout", "10s", "a response nobody reads is given up after this"),

@@ -56,6 +56,8 @@ pub struct Answer {
     pub body: Body,
     /// Where it came from.
     pub source: Source,
+    /// How long it stays fresh; zero when it is not.
+    pub fresh_for: Duration,
 }
 
 /// Facts about a character, for V1.
@@ -183,24 +185,25 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         let Ask { name, view, force } = ask;
         if force {
             let body = self.forced(&name, view).await?;
-            return Ok(Answer { body, source: Source::Miss });
+            return Ok(self.fresh(body, Source::Miss, Duration::ZERO));
         }
         let key = BodyKey { name: name.clone(), view, stale: false };
         let now = self.clock.monotonic();
         let held = self.caches.borrow().bodies.get(&key, now);
         match held {
-            Some((body, age)) if age < self.limits.fresh => {
-                Ok(Answer { body, source: Source::HitL1 })
+            Some((body, age)) if age < self.fresh_limit(&body) => {
+                Ok(self.fresh(body, Source::HitL1, age))
             }
             Some((body, age)) if age < self.limits.stale => {
                 self.refresh_behind(&name);
                 let body = self.stale_variant(key, body, now.saturating_sub(age)).await?;
-                Ok(Answer { body, source: Source::Stale })
+                Ok(Answer { body, source: Source::Stale, fresh_for: Duration::ZERO })
             }
             _ => {
                 let fetched = self.payload(&name).await?;
                 let body = self.body(key, &fetched).await?;
-                Ok(Answer { body, source: Source::Miss })
+                let age = now.saturating_sub(fetched.born);
+                Ok(self.fresh(body, Source::Miss, age))
             }
         }
     }
@@ -226,6 +229,17 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             Ok(identity)
         };
         once(&self.identities, name.clone(), work).await
+    }
+
+    fn fresh(&self, body: Body, source: Source, age: Duration) -> Answer {
+        let fresh_for = self.fresh_limit(&body).saturating_sub(age);
+        Answer { body, source, fresh_for }
+    }
+
+    /// Up to a tenth more or less than configured, by the body: what was cached together does not expire together.
+    fn fresh_limit(&self, body: &Body) -> Duration {
+        let share = f64::from(body.hash as u8) / f64::from(u8::MAX);
+        self.limits.fresh.mul_f64(0.9 + 0.2 * share)
     }
 
     async fn forced(self: &Rc<Self>, name: &CharacterName, view: View) -> Result<Body, Fault> {

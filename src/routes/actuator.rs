@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::build;
 use crate::http::Response;
 use crate::routes::api::About;
-use crate::routes::api::Counters;
+use crate::routes::owner::Counters;
 use crate::routes::respond;
 
 /// `/actuator/health`: an answer at all means the shard serves.

@@ -1,5 +1,6 @@
 //! Which request is answered by what. Reading order: `table` (every method and path), `api` (the handler of a
-//! shard), then one file per family of endpoints; `openapi` describes the table to clients.
+//! shard), `near` (finished answers), `owner` (one hop to who owns a character), then one file per family of
+//! endpoints; `openapi` describes the table to clients.
 
 pub mod api;
 pub mod openapi;
@@ -7,4 +8,6 @@ pub mod table;
 
 mod actuator;
 mod characters;
+mod near;
+pub mod owner;
 mod respond;

@@ -1,47 +1,51 @@
 //! Answers of the domain as HTTP responses: negotiation, validators, caching fields.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::error::Fault;
-use crate::expectation::flow::Answer;
 use crate::expectation::flow::Source;
+use crate::expectation::ports::Body;
 use crate::http::Request;
 use crate::http::Response;
 use crate::http::Status;
 use crate::http::negotiate;
 use crate::http::negotiate::Encoding;
 use crate::http::status::Problem;
+use crate::routes::near::Finished;
 
-/// A cached document, gzip or plain as the client takes it, or 304 when it has it already.
-pub(super) fn document(request: &Request<'_>, answer: &Answer) -> Result<Response, Fault> {
-    let encoding = negotiate::encoding(request.headers("accept-encoding"));
+/// Everything about a document that is the same for every request of one coding.
+pub(super) fn finish(body: &Body, encoding: Encoding) -> Result<Finished, Fault> {
     // The two codings are two representations: a strong validator must tell them apart.
-    let etag = match encoding {
-        Encoding::Gzip => format!("\"{:032x}-gzip\"", answer.body.hash),
-        Encoding::Identity => format!("\"{:032x}\"", answer.body.hash),
+    let (suffix, coding, body_bytes) = match encoding {
+        Encoding::Gzip => ("-gzip", "Content-Encoding: gzip\r\n", body.gzip.clone()),
+        Encoding::Identity => ("", "", body.plain()?),
     };
-    let source = match answer.source {
-        Source::HitL1 => "HIT-L1",
-        Source::Miss => "MISS",
-        Source::Stale => "STALE",
-    };
-    let with_fields = |response: Response| {
-        response
-            .field("ETag", &etag)
-            .field("Vary", "Accept-Encoding")
-            // Stored by anyone, used only after asking: an answer may change at any time.
-            .field("Cache-Control", "no-cache")
-            .field("X-Cache", source)
-    };
-    if negotiate::names_etag(request.headers("if-none-match"), &etag) {
-        return Ok(with_fields(Response::new(Status::NOT_MODIFIED)));
+    let etag = format!("\"{:032x}{suffix}\"", body.hash);
+    // no-cache: stored by anyone, used only after asking, for an answer may change at any time.
+    let fields = format!(
+        "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n{coding}\
+         ETag: {etag}\r\nVary: Accept-Encoding\r\nCache-Control: no-cache\r\n"
+    );
+    Ok(Finished { fields: fields.into(), etag: etag.into(), body: body_bytes })
+}
+
+/// A finished document, or 304 when the client has it already.
+pub(super) fn finished(request: &Request<'_>, finished: &Finished, source: Source) -> Response {
+    let unchanged = negotiate::names_etag(request.headers("if-none-match"), &finished.etag);
+    let status = if unchanged { Status::NOT_MODIFIED } else { Status::OK };
+    let mut response = Response::new(status);
+    response.shared_fields = finished.fields.clone();
+    response.fields = Cow::Borrowed(match source {
+        Source::HitL1 => "X-Cache: HIT-L1\r\n",
+        Source::Miss => "X-Cache: MISS\r\n",
+        Source::Stale => "X-Cache: STALE\r\n",
+    });
+    if !unchanged {
+        response.body = finished.body.clone();
     }
-    Ok(match encoding {
-        Encoding::Gzip => {
-            with_fields(json(answer.body.gzip.clone())).field("Content-Encoding", "gzip")
-        }
-        Encoding::Identity => with_fields(json(answer.body.plain()?)),
-    })
+    response
 }
 
 /// A JSON document of this moment.

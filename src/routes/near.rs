@@ -1,0 +1,175 @@
+//! Finished answers by request target: the only look-up of a hit. One per shard, whoever owns the character.
+//!
+//! An entry is a whole answer up to its per-request fields, for one target as it was spelled and one coding. It is
+//! used until the owner's answer stops being fresh, at most [`NEAR_AGE_MAX`], and never after the owner said that
+//! the character changed: all entries of a character share one flag, so forgetting them is one store.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shards::l1::Bytesize;
+use shards::l1::L1;
+
+use crate::expectation::name::CharacterName;
+use crate::http::negotiate::Encoding;
+
+/// Longest use of an entry without asking the owner again: bounds what a lost invalidation can do.
+pub(super) const NEAR_AGE_MAX: Duration = Duration::from_secs(5);
+/// A typical entry, to size the table: a gzip answer.
+const ENTRY_BYTES_TYPICAL: u64 = 12 << 10;
+/// Characters with a flag before flags that nobody holds are dropped.
+const FLAGS_SWEEP_FROM: usize = 1_024;
+
+/// One finished answer.
+#[derive(Clone)]
+pub(super) struct Finished {
+    /// Field lines that do not change from request to request.
+    pub(super) fields: Bytes,
+    /// Validator, with its quotes.
+    pub(super) etag: Rc<str>,
+    /// The body in the coding of the entry.
+    pub(super) body: Bytes,
+}
+
+#[derive(Clone)]
+struct Entry {
+    finished: Finished,
+    until: Duration,
+    valid: Rc<Cell<bool>>,
+}
+
+impl Bytesize for Entry {
+    fn bytesize(&self) -> u64 {
+        (self.finished.fields.len() + self.finished.body.len()) as u64
+    }
+}
+
+/// The near cache of one shard.
+pub(super) struct Near {
+    gzip: RefCell<L1<Box<str>, Entry>>,
+    plain: RefCell<L1<Box<str>, Entry>>,
+    flags: RefCell<HashMap<CharacterName, Weak<Cell<bool>>, ahash::RandomState>>,
+}
+
+impl Near {
+    /// `bytes_max` for gzip answers and as much again for plain ones. Gzip bodies are shared with the owner's cache.
+    pub(super) fn new(bytes_max: u64) -> Self {
+        let cache = || RefCell::new(L1::new(bytes_max, ENTRY_BYTES_TYPICAL));
+        Self { gzip: cache(), plain: cache(), flags: RefCell::default() }
+    }
+
+    /// The answer to `target`, if it may still be used at `now`.
+    pub(super) fn get(&self, encoding: Encoding, target: &str, now: Duration) -> Option<Finished> {
+        let (entry, _) = self.of(encoding).borrow().get(target, now)?;
+        (entry.valid.get() && now < entry.until).then_some(entry.finished)
+    }
+
+    /// Keeps an answer that the owner calls fresh for `fresh_for` more. `valid` must be from before the owner was
+    /// asked: an invalidation that came in between wins.
+    pub(super) fn put(
+        &self,
+        (encoding, target): (Encoding, &str),
+        finished: Finished,
+        valid: Rc<Cell<bool>>,
+        now: Duration,
+        fresh_for: Duration,
+    ) {
+        if valid.get() {
+            let entry = Entry { finished, until: now + fresh_for.min(NEAR_AGE_MAX), valid };
+            self.of(encoding).borrow_mut().put(target.into(), entry, now);
+        }
+    }
+
+    /// The flag of a character's entries; to be taken before asking the owner.
+    pub(super) fn flag(&self, name: &CharacterName) -> Rc<Cell<bool>> {
+        let mut flags = self.flags.borrow_mut();
+        if let Some(flag) = flags.get(name).and_then(Weak::upgrade) {
+            return flag;
+        }
+        if flags.len() >= FLAGS_SWEEP_FROM && flags.len().is_power_of_two() {
+            flags.retain(|_, flag| flag.strong_count() > 0);
+        }
+        let flag = Rc::new(Cell::new(true));
+        flags.insert(name.clone(), Rc::downgrade(&flag));
+        flag
+    }
+
+    /// Forgets every answer about a character.
+    pub(super) fn invalidate(&self, name: &CharacterName) {
+        if let Some(flag) = self.flags.borrow_mut().remove(name).and_then(|flag| flag.upgrade()) {
+            flag.set(false);
+        }
+    }
+
+    fn of(&self, encoding: Encoding) -> &RefCell<L1<Box<str>, Entry>> {
+        match encoding {
+            Encoding::Gzip => &self.gzip,
+            Encoding::Identity => &self.plain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(body: &'static str) -> Finished {
+        Finished {
+            fields: Bytes::new(),
+            etag: "\"e\"".into(),
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    fn body(near: &Near, target: &str, seconds: u64) -> Option<Bytes> {
+        near.get(Encoding::Gzip, target, Duration::from_secs(seconds)).map(|found| found.body)
+    }
+
+    #[test]
+    fn answers_age_and_are_forgotten_by_character() {
+        let near = Near::new(1 << 20);
+        let [a, b] = ["가", "나"].map(|name| CharacterName::parse(name).expect("valid"));
+        let long = Duration::from_secs(900);
+        for (target, name) in [("/a", &a), ("/a/preset/2", &a), ("/b", &b)] {
+            near.put(
+                (Encoding::Gzip, target),
+                finished("x"),
+                near.flag(name),
+                Duration::ZERO,
+                long,
+            );
+        }
+        assert!(
+            body(&near, "/a", 4).is_some() && body(&near, "/a", 5).is_none(),
+            "{NEAR_AGE_MAX:?}"
+        );
+        assert!(near.get(Encoding::Identity, "/a", Duration::ZERO).is_none(), "another coding");
+        near.invalidate(&a);
+        assert!(body(&near, "/a", 0).is_none() && body(&near, "/a/preset/2", 0).is_none());
+        assert!(body(&near, "/b", 0).is_some(), "another character");
+    }
+
+    #[test]
+    fn an_invalidation_wins_over_an_answer_asked_for_before_it() {
+        let near = Near::new(1 << 20);
+        let name = CharacterName::parse("가").expect("valid");
+        let asked = near.flag(&name);
+        near.invalidate(&name);
+        let now = Duration::ZERO;
+        near.put((Encoding::Gzip, "/a"), finished("old"), asked, now, Duration::from_secs(900));
+        assert!(body(&near, "/a", 0).is_none());
+        near.put(
+            (Encoding::Gzip, "/a"),
+            finished("new"),
+            near.flag(&name),
+            now,
+            Duration::from_secs(900),
+        );
+        assert_eq!(body(&near, "/a", 0).as_deref(), Some("new".as_bytes()));
+    }
+}
