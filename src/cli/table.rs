@@ -96,8 +96,8 @@ fn item(out: &mut String, valued: &ValuedItem<'_>) {
     row(
         out,
         [
-            valued.item.slot.to_string(),
-            valued.item.name.to_string(),
+            shown(&valued.item.slot).to_owned(),
+            shown(&valued.item.name).to_owned(),
             stars,
             block(Part::Potential, &value.potential.outcome),
             block(Part::AdditionalPotential, &value.additional.outcome),
@@ -126,8 +126,8 @@ fn remarks(
     for valued in &preset.items {
         for remark in of(valued) {
             match seen.iter_mut().find(|(known, _)| *known == remark) {
-                Some((_, slots)) => slots.push(&valued.item.slot),
-                None => seen.push((remark, vec![&valued.item.slot])),
+                Some((_, slots)) => slots.push(shown(&valued.item.slot)),
+                None => seen.push((remark, vec![shown(&valued.item.slot)])),
             }
         }
     }
@@ -167,6 +167,11 @@ fn fit(text: &str, width: usize) -> String {
 fn columns(text: &str) -> usize {
     let wide = |c: char| matches!(u32::from(c), 0x1100..=0x11FF | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xFF00..=0xFF60);
     text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}
+
+/// An unreadable item has neither slot nor name.
+fn shown(text: &str) -> &str {
+    if text.is_empty() { "?" } else { text }
 }
 
 fn mesos(amount: f64) -> String {

@@ -97,6 +97,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn stem(file: &Path) -> String {
-    let stem = file.file_stem().unwrap_or(file.as_os_str());
-    stem.to_string_lossy().into_owned()
+    if file == Path::new("-") {
+        return "stdin".to_owned();
+    }
+    let stem = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy();
+    stem.strip_suffix(".json").unwrap_or(&stem).to_owned()
 }

@@ -147,6 +147,19 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Only what the item has needs its level.
+    fn spoil_what_needs_a_level(&mut self, reason: &str) {
+        let has = [
+            (Part::Potential, self.potential_grade.is_some()),
+            (Part::AdditionalPotential, self.additional_grade.is_some()),
+            (Part::Starforce, self.stars != 0),
+            (Part::Flame, self.flame != FlameFields::default()),
+        ];
+        for (part, _) in has.into_iter().filter(|(_, has)| *has) {
+            self.defect(&[part], reason);
+        }
+    }
+
     pub(crate) fn from_raw(raw: Shape<RawItem<'a>>) -> Self {
         let raw = match raw {
             Shape::Is(raw) => raw,
@@ -182,7 +195,7 @@ impl<'a> Item<'a> {
         let starforce = &[Part::Starforce];
         let stars = read.integer("starforce", &raw.stars, starforce);
         let scroll_flag = read.text("starforce_scroll_flag", raw.scroll_flag, starforce);
-        read.base(raw.base);
+        let no_level = read.base(raw.base);
         read.flame(raw.add);
         item.total_stats = total_stats(raw.total);
         if slot.is_none() && item.defects.is_empty() {
@@ -201,6 +214,9 @@ impl<'a> Item<'a> {
         // Shown, never valued: an unreadable ring level is shown as none.
         item.special_ring_level =
             raw.special_ring_level.integer().unwrap_or(None).unwrap_or(0).max(0);
+        if let Some(reason) = no_level {
+            item.spoil_what_needs_a_level(&reason);
+        }
         item
     }
 }
@@ -228,21 +244,27 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn base(&mut self, raw: Shape<RawBase<'a>>) {
+    /// Why the level is unreadable, if it is: what that spoils depends on what the item has.
+    fn base(&mut self, raw: Shape<RawBase<'a>>) -> Option<String> {
         let raw = match raw {
             Shape::Is(raw) => raw,
-            Shape::Null => return,
+            Shape::Null => return None,
             Shape::Wrong(kind) => {
-                let reason =
-                    format!("unreadable item_base_option: expected an object, found {kind}");
-                return self.item.defect(&ALL_PARTS, &reason);
+                return Some(format!(
+                    "unreadable item_base_option: expected an object, found {kind}"
+                ));
             }
         };
-        let level = self.integer("base_equipment_level", &raw.level, &ALL_PARTS);
-        // C2: a missing or non-positive level is 0. No item of the game comes near u32.
-        self.item.level = u32::try_from(level.max(0)).unwrap_or(u32::MAX);
         self.item.base_attack = self.integer("attack_power", &raw.attack_power, &[Part::Flame]);
         self.item.base_magic = self.integer("magic_power", &raw.magic_power, &[Part::Flame]);
+        match raw.level.integer() {
+            Ok(level) => {
+                // C2: a missing or non-positive level is 0. No item of the game comes near u32.
+                self.item.level = u32::try_from(level.unwrap_or(0).max(0)).unwrap_or(u32::MAX);
+                None
+            }
+            Err(wrong) => Some(format!("unreadable base_equipment_level: {wrong}")),
+        }
     }
 
     fn flame(&mut self, raw: Shape<RawOptions<'a>>) {

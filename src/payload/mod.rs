@@ -69,7 +69,7 @@ impl<'a> Document<'a> {
     /// [`Unreadable`] when the bytes are not one JSON object, or a list is longer than [`ITEMS_MAX`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let raw: Shape<RawDocument<'a>> = sonic_rs::from_slice(bytes).map_err(|error| {
-            let message = first_line(&error.to_string());
+            let message = what(&error.to_string());
             Unreadable { line: error.line(), column: error.column(), message }
         })?;
         let raw = match raw {
@@ -99,9 +99,10 @@ fn not_an_object(found: &str) -> Unreadable {
     Unreadable { line: 1, column: 1, message: format!("expected an object, found {found}") }
 }
 
-/// sonic-rs appends an excerpt of the document on further lines; a log line and an error body want the first.
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+/// sonic-rs says the position again and shows an excerpt on further lines; the position is told already.
+fn what(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    first.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -66,7 +66,10 @@ fn a_wrong_field_spoils_only_the_parts_that_need_it() {
     assert_eq!(parts(&item(r#""potential_option_2":["STR +9%"]"#)), [Part::Potential]);
     assert_eq!(parts(&item(r#""item_add_option":{"int":1.5}"#)), [Part::Flame]);
     assert_eq!(parts(&item(r#""item_add_option":[]"#)), [Part::Flame]);
-    assert_eq!(parts(&item(r#""item_base_option":{"base_equipment_level":"??"}"#)).len(), 4);
+    let level = r#""item_base_option":{"base_equipment_level":"??"}"#;
+    assert!(parts(&item(level)).is_empty(), "nothing on it needs a level");
+    let with_stars = format!(r#"{level},"starforce":"5","potential_option_grade":"레어""#);
+    assert_eq!(parts(&item(&with_stars)), [Part::Potential, Part::Starforce]);
     assert!(parts(&item(r#""item_base_option":null,"item_add_option":null"#)).is_empty());
 }
 
@@ -94,6 +97,7 @@ fn what_is_not_one_json_object_is_refused_with_a_position() {
     let cut = "{\n \"item_equipment\": [\n  {\"item_name\": \"모";
     let refused = Document::parse(cut.as_bytes()).expect_err("truncated");
     assert_eq!(refused.line, 3, "{refused}");
+    assert_eq!(refused.to_string().matches("line").count(), 1, "{refused}");
     assert!(!refused.message.contains('\n'));
     for (text, message) in [("[]", "a list"), ("null", "null"), ("3", "a number")] {
         let refused = Document::parse(text.as_bytes()).expect_err(text);
