@@ -316,6 +316,14 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     }
 
     async fn body(self: &Rc<Self>, key: BodyKey, fetched: &Fetched) -> Result<Body, Fault> {
+        // Somebody who waited for the same payload may have been quicker.
+        let now = self.clock.monotonic();
+        let held = self.caches.borrow().bodies.get(&key, now);
+        if let Some((body, age)) = held
+            && now.saturating_sub(age) == fetched.born
+        {
+            return Ok(body);
+        }
         let job = Job::Render {
             view: key.view,
             name: key.name.as_str().to_owned(),

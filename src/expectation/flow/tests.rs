@@ -1,1 +1,298 @@
-//! Placeholder
+//! The flow with fakes behind its ports, a clock moved by hand and tasks run by hand: no sockets, no waiting.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Waker;
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+use shards::clock::ManualClock;
+use shards::spawn;
+
+use super::*;
+
+/// Tasks of the flow, polled in turn until none makes progress on its own.
+#[derive(Default)]
+struct Tasks(RefCell<VecDeque<spawn::LocalFuture>>);
+
+impl spawn::Executor for Tasks {
+    fn spawn(&self, task: spawn::LocalFuture) {
+        self.0.borrow_mut().push_back(task);
+    }
+    fn sleep(&self, _: Duration) -> spawn::LocalFuture {
+        Box::pin(std::future::pending())
+    }
+}
+
+impl Tasks {
+    /// Polls everything a few times round: what waits for a fake stays.
+    fn run(&self) {
+        for _ in 0..8 {
+            let tasks: Vec<_> = self.0.borrow_mut().drain(..).collect();
+            for mut task in tasks {
+                if poll(task.as_mut()).is_none() {
+                    self.0.borrow_mut().push_back(task);
+                }
+            }
+        }
+    }
+}
+
+fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
+}
+
+/// A game whose answers are counted, may fail, and may be held back.
+#[derive(Default)]
+struct Game {
+    ids: Cell<u32>,
+    fetches: Cell<u32>,
+    fault: RefCell<Option<Fault>>,
+    panics: Cell<bool>,
+    holding: Cell<bool>,
+    held: RefCell<Vec<oneshot::Sender<()>>>,
+}
+
+impl GameApi for Rc<Game> {
+    async fn ocid(&self, name: &str) -> Result<String, Fault> {
+        self.ids.set(self.ids.get() + 1);
+        if name.starts_with("없는") {
+            return Err(Fault::no_such_character(name));
+        }
+        Ok(format!("ocid-{name}"))
+    }
+    async fn basic(&self, _: &str) -> Result<Basic, Fault> {
+        Ok(Basic::default())
+    }
+    async fn equipment(&self, _: &str) -> Result<Payload, Fault> {
+        let number = self.fetches.get() + 1;
+        self.fetches.set(number);
+        assert!(!self.panics.get(), "the game panics");
+        if self.holding.get() {
+            let (release, released) = oneshot::channel();
+            self.held.borrow_mut().push(release);
+            let _ = released.await;
+        }
+        match self.fault.borrow().clone() {
+            Some(fault) => Err(fault),
+            None => Ok(Payload { body: Bytes::from(format!("revision {number}")), gzip: false }),
+        }
+    }
+}
+
+/// Makes a body that says from which payload and for which view it is.
+struct Shop(Rc<Cell<u32>>);
+
+impl Workshop for Shop {
+    async fn make(&self, job: Job) -> Result<Body, Fault> {
+        self.0.set(self.0.get() + 1);
+        let text = match job {
+            Job::Render { view, payload, .. } => {
+                format!("{view:?} of {}", String::from_utf8_lossy(&payload.body))
+            }
+            Job::MarkStale(body) => format!("stale {}", String::from_utf8_lossy(&body.gzip)),
+        };
+        // The hash sets the jitter of freshness: 127 is the middle, so ages here are as configured.
+        Ok(Body { gzip: text.into(), plain_bytes: 0, hash: 127 })
+    }
+}
+
+struct World {
+    tasks: Rc<Tasks>,
+    clock: Rc<ManualClock>,
+    game: Rc<Game>,
+    jobs: Rc<Cell<u32>>,
+    flow: Rc<Flow<Rc<Game>, Shop>>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl World {
+    fn new() -> Self {
+        let tasks = Rc::new(Tasks::default());
+        spawn::install(Rc::clone(&tasks) as Rc<dyn spawn::Executor>);
+        let clock = Rc::new(ManualClock::at_unix_ms(0));
+        let (game, jobs) = (Rc::new(Game::default()), Rc::new(Cell::new(0)));
+        let limits = Limits {
+            fresh: 15 * MINUTE,
+            stale: 60 * MINUTE,
+            negative: 30 * MINUTE,
+            force_cool_down: MINUTE,
+            l1_bytes_max: 1 << 20,
+        };
+        let shop = Shop(Rc::clone(&jobs));
+        let flow = Flow::new(Rc::clone(&game), shop, Rc::clone(&clock) as Rc<dyn Clock>, limits);
+        Self { tasks, clock, game, jobs, flow }
+    }
+
+    fn asking(&self, name: &str, view: View, force: bool) -> Asking {
+        let ask = Ask { name: CharacterName::parse(name).expect("valid"), view, force };
+        let flow = Rc::clone(&self.flow);
+        Box::pin(async move { flow.answer(ask).await })
+    }
+
+    /// Asks and runs the tasks until the answer is there.
+    fn ask(&self, name: &str, view: View, force: bool) -> Result<(String, Source), Fault> {
+        let mut asking = self.asking(name, view, force);
+        self.finish(&mut asking).expect("nothing is held back")
+    }
+
+    fn finish(&self, asking: &mut Asking) -> Option<Result<(String, Source), Fault>> {
+        for _ in 0..8 {
+            if let Some(answer) = poll(asking.as_mut()) {
+                let text = |body: Body| String::from_utf8_lossy(&body.gzip).into_owned();
+                return Some(answer.map(|answer| (text(answer.body), answer.source)));
+            }
+            self.tasks.run();
+        }
+        None
+    }
+
+    fn plain(&self) -> Result<(String, Source), Fault> {
+        self.ask("가", View::Expectation, false)
+    }
+
+    fn release(&self) {
+        self.game.holding.set(false);
+        for held in self.game.held.borrow_mut().drain(..) {
+            let _ = held.send(());
+        }
+    }
+}
+
+type Asking = Pin<Box<dyn Future<Output = Result<Answer, Fault>>>>;
+
+fn answer(text: &str, source: Source) -> Result<(String, Source), Fault> {
+    Ok((text.to_owned(), source))
+}
+
+#[test]
+fn fresh_then_stale_then_gone() {
+    let world = World::new();
+    assert_eq!(world.plain(), answer("Expectation of revision 1", Source::Miss));
+    world.clock.advance(14 * MINUTE);
+    assert_eq!(world.plain(), answer("Expectation of revision 1", Source::HitL1));
+    world.clock.advance(2 * MINUTE);
+    world.game.holding.set(true);
+    assert_eq!(world.plain(), answer("stale Expectation of revision 1", Source::Stale));
+    assert_eq!(world.plain(), answer("stale Expectation of revision 1", Source::Stale));
+    assert_eq!(world.game.fetches.get(), 2, "one refresh however many stale answers");
+    world.release();
+    world.tasks.run();
+    assert_eq!(world.plain(), answer("Expectation of revision 2", Source::Miss));
+    *world.game.fault.borrow_mut() = Some(Fault::upstream_failed("down"));
+    world.clock.advance(59 * MINUTE);
+    assert_eq!(world.plain(), answer("stale Expectation of revision 2", Source::Stale));
+    world.clock.advance(2 * MINUTE);
+    assert_eq!(world.plain(), Err(Fault::upstream_failed("down")), "too old is none");
+}
+
+#[test]
+fn views_of_one_character_share_one_payload() {
+    let world = World::new();
+    for view in View::ALL {
+        assert_eq!(
+            world.ask("가", view, false),
+            answer(&format!("{view:?} of revision 1"), Source::Miss)
+        );
+        assert_eq!(
+            world.ask("가", view, false),
+            answer(&format!("{view:?} of revision 1"), Source::HitL1)
+        );
+    }
+    assert_eq!((world.game.fetches.get(), world.jobs.get()), (1, 7));
+}
+
+#[test]
+fn many_askers_one_flight_and_giving_up_harms_nobody() {
+    let world = World::new();
+    world.game.holding.set(true);
+    let mut askers: Vec<_> =
+        (0..10).map(|_| world.asking("가", View::Expectation, false)).collect();
+    for asker in &mut askers {
+        assert!(world.finish(asker).is_none());
+    }
+    // The first one led; it and another go away.
+    drop(askers.remove(0));
+    drop(askers.remove(4));
+    world.release();
+    for asker in &mut askers {
+        let landed = world.finish(asker).expect("landed");
+        assert_eq!(landed, answer("Expectation of revision 1", Source::Miss));
+    }
+    assert_eq!((world.game.fetches.get(), world.jobs.get()), (1, 1));
+    assert!(world.flow.fetches.is_empty() && world.flow.bodies.is_empty());
+}
+
+#[test]
+fn a_leaders_failure_reaches_all_at_once_and_the_next_question_flies_again() {
+    let world = World::new();
+    world.game.holding.set(true);
+    let mut askers: Vec<_> = (0..3).map(|_| world.asking("가", View::Expectation, false)).collect();
+    for asker in &mut askers {
+        assert!(world.finish(asker).is_none());
+    }
+    *world.game.fault.borrow_mut() = Some(Fault::upstream_timeout("slow"));
+    world.release();
+    for asker in &mut askers {
+        assert_eq!(world.finish(asker), Some(Err(Fault::upstream_timeout("slow"))));
+    }
+    *world.game.fault.borrow_mut() = None;
+    world.game.panics.set(true);
+    assert!(world.plain().is_err(), "a panic in a flight is an error for those who wait");
+    world.game.panics.set(false);
+    assert_eq!(world.plain(), answer("Expectation of revision 3", Source::Miss));
+}
+
+#[test]
+fn a_forced_answer_wins_over_a_plain_fetch_that_began_before_it() {
+    let world = World::new();
+    world.game.holding.set(true);
+    let mut slow = world.asking("가", View::Expectation, false);
+    assert!(world.finish(&mut slow).is_none());
+    world.clock.advance(Duration::from_secs(1));
+    world.game.holding.set(false);
+    let forced = world.ask("가", View::Expectation, true);
+    assert_eq!(forced, answer("Expectation of revision 2", Source::Miss));
+    world.release();
+    // The slow one gets what it asked for, but leaves nothing behind.
+    assert!(world.finish(&mut slow).expect("landed").is_ok());
+    assert_eq!(world.plain(), answer("Expectation of revision 2", Source::HitL1));
+}
+
+#[test]
+fn force_has_its_cool_down_and_a_failed_force_gives_it_back() {
+    let world = World::new();
+    assert!(world.ask("가", View::Expectation, true).is_ok());
+    assert_eq!(world.ask("가", View::Totals, true), Err(Fault::cool_down(60)));
+    world.clock.advance(MINUTE);
+    *world.game.fault.borrow_mut() = Some(Fault::upstream_failed("down"));
+    assert_eq!(world.ask("가", View::Expectation, true), Err(Fault::upstream_failed("down")));
+    assert_eq!(world.plain(), answer("Expectation of revision 1", Source::HitL1), "kept");
+    *world.game.fault.borrow_mut() = None;
+    assert!(world.ask("가", View::Expectation, true).is_ok());
+}
+
+#[test]
+fn an_unknown_name_is_remembered_for_a_while_and_forgotten_by_force() {
+    let world = World::new();
+    for _ in 0..3 {
+        assert_eq!(
+            world.ask("없는이", View::Expectation, false),
+            Err(Fault::no_such_character("없는이"))
+        );
+    }
+    assert_eq!(world.game.ids.get(), 1);
+    let _ = world.ask("없는이", View::Expectation, true);
+    assert_eq!(world.game.ids.get(), 2, "a force asks the game");
+    world.clock.advance(31 * MINUTE);
+    let _ = world.ask("없는이", View::Totals, false);
+    assert_eq!(world.game.ids.get(), 3);
+}
