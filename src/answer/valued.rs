@@ -93,7 +93,7 @@ fn total_stats(document: &Document<'_>) -> [i64; 4] {
     let items = lists.into_iter().find(|items| !items.is_empty());
     let mut sums = [0_i64; 4];
     for item in items.into_iter().flatten() {
-        for (sum, stat) in sums.iter_mut().zip(item.total_stats) {
+        for (sum, stat) in sums.iter_mut().zip(item.total_stats()) {
             *sum = sum.saturating_add(stat);
         }
     }

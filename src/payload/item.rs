@@ -6,6 +6,7 @@ use valuation::outcome::Part;
 
 use crate::payload::scalar::Scalar;
 use crate::payload::tolerant::Shape;
+use crate::payload::tolerant::Unread;
 use crate::payload::tolerant::tolerant_object;
 
 /// Why one part of an item cannot be priced from this document.
@@ -69,8 +70,8 @@ pub struct Item<'a> {
     pub special_ring_level: i64,
     /// The flame.
     pub flame: FlameFields,
-    /// STR, DEX, INT, LUK of `item_total_option`, for characters of an unknown job.
-    pub total_stats: [i64; 4],
+    /// `item_total_option` as it stands in the document; see [`Item::total_stats`].
+    pub(crate) total: Unread<'a>,
     /// Parts that cannot be priced, each with its reason. Empty for a sound item.
     pub defects: Vec<Defect>,
 }
@@ -115,7 +116,7 @@ tolerant_object! {
         icon: Scalar<'a> = "item_icon",
         base: Shape<RawBase<'a>> = "item_base_option",
         add: Shape<RawOptions<'a>> = "item_add_option",
-        total: Shape<RawTotal<'a>> = "item_total_option",
+        total: Unread<'a> = "item_total_option",
         potential_grade: Scalar<'a> = "potential_option_grade",
         potential_1: Scalar<'a> = "potential_option_1",
         potential_2: Scalar<'a> = "potential_option_2",
@@ -144,6 +145,17 @@ impl<'a> Item<'a> {
     fn defect(&mut self, parts: &[Part], reason: &str) {
         for &part in parts {
             self.defects.push(Defect { part, reason: reason.to_owned() });
+        }
+    }
+
+    /// STR, DEX, INT, LUK of `item_total_option`, read only when asked for: only characters of an unknown job need
+    /// them, and reading them takes a tenth of the whole document's time. An unreadable value counts 0.
+    #[must_use]
+    pub fn total_stats(&self) -> [i64; 4] {
+        match self.total.read::<RawTotal<'_>>() {
+            Shape::Is(raw) => [raw.str, raw.dex, raw.int, raw.luk]
+                .map(|stat| stat.integer().unwrap_or(None).unwrap_or(0)),
+            Shape::Null | Shape::Wrong(_) => [0; 4],
         }
     }
 
@@ -197,7 +209,7 @@ impl<'a> Item<'a> {
         let scroll_flag = read.text("starforce_scroll_flag", raw.scroll_flag, starforce);
         let no_level = read.base(raw.base);
         read.flame(raw.add);
-        item.total_stats = total_stats(raw.total);
+        item.total = raw.total;
         if slot.is_none() && item.defects.is_empty() {
             item.defect(&ALL_PARTS, "unreadable item: no item_equipment_slot");
         }
@@ -294,10 +306,4 @@ impl<'a> Reader<'_, 'a> {
         };
         self.item.flame = flame;
     }
-}
-
-/// Only used to guess the stat of an unknown job, so an unreadable value counts 0.
-fn total_stats(raw: Shape<RawTotal<'_>>) -> [i64; 4] {
-    let Shape::Is(raw) = raw else { return [0; 4] };
-    [raw.str, raw.dex, raw.int, raw.luk].map(|stat| stat.integer().unwrap_or(None).unwrap_or(0))
 }

@@ -58,6 +58,28 @@ macro_rules! tolerant_object {
 }
 pub(crate) use tolerant_object;
 
+/// A value left for later: checked as JSON, not looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Unread<'a>(Option<std::borrow::Cow<'a, str>>);
+
+impl<'a> Unread<'a> {
+    /// Looks into it now.
+    pub(crate) fn read<'s, T>(&'s self) -> Shape<T>
+    where
+        Shape<T>: Deserialize<'s>,
+    {
+        let raw = self.0.as_deref();
+        raw.and_then(|raw| sonic_rs::from_str(raw).ok()).unwrap_or(Shape::Null)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Unread<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = sonic_rs::LazyValue::deserialize(from)?;
+        Ok(Self(Some(value.as_raw_cow())))
+    }
+}
+
 /// Reads an object field by field; any other value is consumed and named.
 pub(crate) fn object<'de, T: Fields<'de>, D: Deserializer<'de>>(
     from: D,
