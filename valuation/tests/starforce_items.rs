@@ -141,3 +141,15 @@ fn a_remembered_cost_is_the_computed_one() {
     let item = StarItem { stars: 22, ..HAT };
     assert_eq!(value(&item), Outcome::Priced(direct));
 }
+
+#[test]
+fn a_ruleset_where_destruction_gains_stars_is_refused() {
+    let text = include_str!("../rulesets/kms-2026-09.toml");
+    let (piece, by) = ("restart_star = 12\n", "restart_star = 16\n");
+    assert_eq!(text.matches(piece).count(), 1, "{piece:?} must name one place");
+    let no_files = |_: &str| Err("no table files here".to_owned());
+    match Ruleset::parse("changed.toml", &text.replace(piece, by), no_files) {
+        Ok(_) => panic!("{by:?} was accepted"),
+        Err(error) => assert_eq!(error.key, "starforce.destroy[15]"),
+    }
+}
