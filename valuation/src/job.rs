@@ -189,3 +189,65 @@ impl Profile {
         Self { main, subs, attack: if magic { AttackKind::Magic } else { AttackKind::Attack } }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::AttackKind;
+    use super::MainStat;
+    use super::Profile;
+    use super::Stat;
+    use crate::rules::Ruleset;
+
+    fn profile(job: Option<&str>, totals: [i64; 4]) -> (Profile, Option<String>) {
+        let rules = Ruleset::built_in("kms-2026-09").expect("built in");
+        rules.jobs.profile(job, || totals)
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn every_job_is_known() {
+        use AttackKind::{Attack, Magic};
+        use MainStat::{MaxHp, One, StrDexLuk};
+        use Stat::{Dex, Int, Luk, Str};
+        let groups: [(MainStat, &[Stat], AttackKind, &str); 7] = [
+            (One(Str), &[Dex], Attack, "히어로 팔라딘 다크나이트 소울마스터 미하일 블래스터 데몬슬레이어 아란 아델 \
+                카이저 제로 바이퍼 캐논마스터 캐논슈터 스트라이커 아크 은월"),
+            (One(Dex), &[Str], Attack, "보우마스터 신궁 패스파인더 윈드브레이커 와일드헌터 카인 메르세데스 캡틴 \
+                메카닉 엔젤릭버스터"),
+            (One(Int), &[Luk], Magic, "아크메이지(불,독) 아크메이지(썬,콜) 비숍 플레임위자드 에반 루미너스 \
+                배틀메이지 키네시스 일리움 라라"),
+            (One(Luk), &[Dex], Attack, "나이트로드 나이트워커 팬텀 칼리 호영"),
+            (One(Luk), &[Str, Dex], Attack, "섀도어 듀얼블레이더 듀얼블레이드 카데나"),
+            (StrDexLuk, &[], Attack, "제논"),
+            (MaxHp, &[], Attack, "데몬어벤져"),
+        ];
+        for (main, subs, attack, names) in groups {
+            let expected = Profile { main, subs: subs.to_vec(), attack };
+            for name in names.split_whitespace() {
+                assert_eq!(profile(Some(name), [0; 4]), (expected.clone(), None), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_job_is_valued_by_its_strongest_stat() {
+        let cases = [
+            ([0, 0, 0, 0], Stat::Str, Stat::Dex),
+            ([5, 5, 4, 5], Stat::Str, Stat::Dex),
+            ([1, 9, 9, 9], Stat::Dex, Stat::Str),
+            ([1, 2, 9, 9], Stat::Int, Stat::Luk),
+            ([1, 2, 3, 4], Stat::Luk, Stat::Dex),
+        ];
+        // The last three were on the older system's list and are no jobs.
+        for job in [None, Some(""), Some("검사"), Some("이벤져"), Some("리엔"), Some("제트")]
+        {
+            for (totals, main, sub) in cases {
+                let (profile, note) = profile(job, totals);
+                assert_eq!((profile.main, &profile.subs[..]), (MainStat::One(main), &[sub][..]));
+                assert_eq!(profile.attack == AttackKind::Magic, main == Stat::Int);
+                let expected = format!("unknown job: valued by its strongest stat {}", main.name());
+                assert_eq!(note.as_deref(), Some(&expected[..]), "{job:?}");
+            }
+        }
+    }
+}

@@ -217,7 +217,12 @@ impl StarforceRules {
         if usize::from(self.restart_star) >= self.success.len() {
             return Err(Problem::new("restart_star", "a star of the table"));
         }
-        Ok(())
+        // A destruction must never gain stars: the chain and its quantiles rely on it.
+        let below = &self.destroy[..usize::from(self.restart_star)];
+        match below.iter().position(|destroy| *destroy > 0.0) {
+            Some(star) => Err(Problem::new(format!("destroy[{star}]"), "0 below restart_star")),
+            None => Ok(()),
+        }
     }
 
     fn check_caps(&self) -> Result<(), Problem> {
