@@ -170,7 +170,8 @@ fn fee(rules: &StarforceRules, level: u32, star: u8, safeguarded: bool, options:
 fn restore_cost(rules: &StarforceRules, level: u32, star: u8, options: &Options) -> Option<f64> {
     let restore = rules.restore.as_ref()?;
     let at = usize::from(star.checked_sub(restore.star_from)?);
-    let row = restore.levels.iter().find(|row| row.level == level / 10 * 10)?;
+    let step = rules.fee.level_step;
+    let row = restore.levels.iter().find(|row| row.level == level / step * step)?;
     let (mesos, spares) = (row.mesos.get(at)?, restore.spares.get(at)?);
     let both = options.destroy_event && options.discount_event;
     let factor = if both { rules.event.restore_factor } else { 1.0 };

@@ -151,7 +151,7 @@ pub struct Restore {
     pub star_from: u8,
     /// Spare items each takes.
     pub spares: Vec<u8>,
-    /// Mesos by item level: items of the level's ten.
+    /// Mesos by item level, rounded down like the fee's.
     pub levels: Vec<RestoreLevel>,
 }
 
@@ -159,7 +159,7 @@ pub struct Restore {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreLevel {
-    /// Item level, a multiple of ten.
+    /// Item level, a multiple of the fee's `level_step`.
     pub level: u32,
     /// Mesos, by star from `star_from`.
     pub mesos: Vec<f64>,
@@ -194,7 +194,9 @@ impl StarforceRules {
         self.check_caps()?;
         self.check_fee()?;
         self.check_options()?;
-        self.restore.as_ref().map_or(Ok(()), |restore| restore.check(self.success.len()))
+        self.restore
+            .as_ref()
+            .map_or(Ok(()), |restore| restore.check(self.success.len(), self.fee.level_step))
     }
 
     fn check_chances(&self) -> Result<(), Problem> {
@@ -299,15 +301,15 @@ impl StarforceRules {
 }
 
 impl Restore {
-    fn check(&self, stars: usize) -> Result<(), Problem> {
+    fn check(&self, stars: usize, level_step: u32) -> Result<(), Problem> {
         let wanted = self.spares.len();
         if usize::from(self.star_from) + wanted > stars {
             return Err(Problem::new("restore.spares", "more stars than success lists"));
         }
         for (at, level) in self.levels.iter().enumerate() {
             let key = format!("restore.levels[{at}]");
-            if level.level % 10 != 0 {
-                return Err(Problem::new(format!("{key}.level"), "a multiple of ten"));
+            if !level.level.is_multiple_of(level_step) {
+                return Err(Problem::new(format!("{key}.level"), "a multiple of fee.level_step"));
             }
             if level.mesos.len() != wanted
                 || level.mesos.iter().any(|mesos| !(mesos.is_finite() && *mesos >= 0.0))
