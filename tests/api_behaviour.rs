@@ -65,7 +65,13 @@ fn bad_names_and_values_are_named() {
     assert_eq!(deleted.problem(), refused(405, "H405"));
     assert_eq!(deleted.header("allow"), Some("GET, HEAD"));
     assert_eq!(stack.send("POST", "/api/v1/characters/a/like", &[]).status, 410);
-    assert_eq!(stack.sim_count("id"), 0, "nothing of this reaches the game");
+    for (kind, status) in [("text/plain", 415), ("Application/JSON; charset=utf-8", 200)] {
+        let path = v4("매체") + "/recalculate";
+        let fields = [("Content-Type", kind)];
+        let reply = api_support::exchange(stack.server.address(), "POST", &path, &fields, b"{}");
+        assert_eq!(reply.status, status, "{kind}");
+    }
+    assert_eq!(stack.sim_count("id"), 1, "nothing refused reaches the game");
 }
 
 #[test]
@@ -157,7 +163,7 @@ fn forcing_has_a_cool_down_per_character() {
 
 #[test]
 fn upstream_failures_are_told_apart_and_never_remembered() {
-    let stack = Stack::start(&[("upstream.response_timeout", "300ms")]);
+    let stack = Stack::start(&[("upstream.response_timeout", "1500ms")]);
     let cases = [
         (r#"{"status":500}"#, "S005", "500"),
         (r#"{"status":429,"errorName":"OPENAPI00007"}"#, "S005", "OPENAPI00007"),

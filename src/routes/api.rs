@@ -74,6 +74,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Handler for Api<G, W> {
             return hit;
         }
         match table::find(request.method(), request.path()) {
+            Matched::Route(..) if has_foreign_body(request) => {
+                Problem::transport(Status::UNSUPPORTED_MEDIA_TYPE).respond(request)
+            }
             Matched::Route(endpoint, parameters) => {
                 // Boxed: only a hit must not pay for the room a miss needs.
                 let answered = Box::pin(self.in_time(endpoint, parameters, request)).await;
@@ -185,6 +188,16 @@ impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
+}
+
+/// A body that says it is something else than JSON. No route reads one yet; a client that sends another kind has
+/// mistaken the service, and is told so instead of being ignored.
+fn has_foreign_body(request: &Request<'_>) -> bool {
+    let json = |kind: &[u8]| {
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    };
+    !request.body().is_empty() && request.header("content-type").is_some_and(|kind| !json(kind))
 }
 
 const LIKE_MOVED: &str =

@@ -118,7 +118,7 @@ fn operation_responses(route: &Route) -> Value {
             json!({ "description": "Not modified: the ETag still holds" }),
         );
     }
-    for code in ["400", "404", "500", "503"] {
+    for code in ["400", "404", "415", "500", "503"] {
         responses.insert(code.to_owned(), shared("Error"));
     }
     if matches!(route.endpoint, Endpoint::Expectation | Endpoint::Recalculate) {
