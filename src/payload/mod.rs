@@ -68,7 +68,10 @@ impl<'a> Document<'a> {
     /// # Errors
     /// [`Unreadable`] when the bytes are not one JSON object, or a list is longer than [`ITEMS_MAX`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let raw: Shape<RawDocument<'a>> = sonic_rs::from_slice(bytes).map_err(|error| {
+        // First the whole of it as UTF-8: a value that is left unread must be sound text all the same, and the
+        // parser checks only the texts it hands out.
+        let text = simdutf8::basic::from_utf8(bytes).map_err(|_| not_utf8(bytes))?;
+        let raw: Shape<RawDocument<'a>> = sonic_rs::from_str(text).map_err(|error| {
             let message = what(&error.to_string());
             Unreadable { line: error.line(), column: error.column(), message }
         })?;
@@ -97,6 +100,17 @@ fn items<'a>(raw: Shape<Vec<Shape<RawItem<'a>>>>) -> Result<Vec<Item<'a>>, Unrea
 
 fn not_an_object(found: &str) -> Unreadable {
     Unreadable { line: 1, column: 1, message: format!("expected an object, found {found}") }
+}
+
+fn not_utf8(bytes: &[u8]) -> Unreadable {
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    let before = &bytes[..valid];
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+    Unreadable {
+        line: memchr::memchr_iter(b'\n', before).count() + 1,
+        column: before.len() - line_start + 1,
+        message: "not UTF-8".to_owned(),
+    }
 }
 
 /// sonic-rs says the position again and shows an excerpt on further lines; the position is told already.

@@ -106,7 +106,14 @@ fn what_is_not_one_json_object_is_refused_with_a_position() {
     for garbage in ["", "<html>", "{} {}", "{\"a\":1,}", "{\"a\" 1}"] {
         assert!(Document::parse(garbage.as_bytes()).is_err(), "{garbage:?}");
     }
-    assert!(Document::parse(b"{\"item_name\":\"\xff\"}").is_err(), "invalid UTF-8");
+    // Found by the fuzzer: bytes that are no text, where nobody reads them.
+    for unread in [
+        &b"{\n\"item_name\":\"\xff\"}"[..],
+        b"{\n\"item_equipment\":[{\"item_total_option\":\"\xec\x95\xec\"}]}",
+    ] {
+        let refused = Document::parse(unread).expect_err("invalid UTF-8");
+        assert_eq!((refused.line, refused.message.as_str()), (2, "not UTF-8"));
+    }
 }
 
 #[test]
