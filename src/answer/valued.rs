@@ -108,7 +108,6 @@ fn value_item<'a>(
     fn lines<'a>(lines: &'a [Option<Cow<'_, str>>; 3]) -> [Option<&'a str>; 3] {
         lines.each_ref().map(Option::as_deref)
     }
-    let flame = item.flame;
     let mut value = valuer.item(
         character,
         &valuation::character::Item {
@@ -124,15 +123,7 @@ fn value_item<'a>(
             additional_lines: lines(&item.additional_lines),
             stars: item.stars,
             scrolled: item.scrolled,
-            flame: valuation::flame::Worn {
-                stats: [flame.str, flame.dex, flame.int, flame.luk],
-                max_hp: flame.max_hp,
-                all_stat_percent: flame.all_stat_percent,
-                attack: flame.attack,
-                magic: flame.magic,
-                boss_damage_percent: flame.boss_damage_percent,
-                damage_percent: flame.damage_percent,
-            },
+            flame: item.flame,
         },
     );
     for defect in &item.defects {

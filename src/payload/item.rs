@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use valuation::flame::Worn;
 use valuation::outcome::Part;
 
 use crate::payload::scalar::Scalar;
@@ -16,22 +17,6 @@ pub struct Defect {
     pub part: Part,
     /// Names the field and what stood there.
     pub reason: String,
-}
-
-/// The ten option values of a flame that valuation reads (`item_add_option`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs)]
-pub struct FlameFields {
-    pub str: i64,
-    pub dex: i64,
-    pub int: i64,
-    pub luk: i64,
-    pub max_hp: i64,
-    pub all_stat_percent: i64,
-    pub attack: i64,
-    pub magic: i64,
-    pub boss_damage_percent: i64,
-    pub damage_percent: i64,
 }
 
 /// Name of the equipment slot; what the wire calls `itemPart`.
@@ -68,8 +53,8 @@ pub struct Item<'a> {
     pub scrolled: bool,
     /// Level of a special ring, 0 when none.
     pub special_ring_level: i64,
-    /// The flame.
-    pub flame: FlameFields,
+    /// The flame (`item_add_option`).
+    pub flame: Worn,
     /// `item_total_option` as it stands in the document; see [`Item::total_stats`].
     pub(crate) total: Unread<'a>,
     /// Parts that cannot be priced, each with its reason. Empty for a sound item.
@@ -165,7 +150,7 @@ impl<'a> Item<'a> {
             (Part::Potential, self.potential_grade.is_some()),
             (Part::AdditionalPotential, self.additional_grade.is_some()),
             (Part::Starforce, self.stars != 0),
-            (Part::Flame, self.flame != FlameFields::default()),
+            (Part::Flame, self.flame != Worn::default()),
         ];
         for (part, _) in has.into_iter().filter(|(_, has)| *has) {
             self.defect(&[part], reason);
@@ -292,11 +277,13 @@ impl<'a> Reader<'_, 'a> {
         let mut value = |field: &str, raw: &Scalar<'a>| {
             self.integer(&format!("item_add_option.{field}"), raw, &[Part::Flame])
         };
-        let flame = FlameFields {
-            str: value("str", &raw.str),
-            dex: value("dex", &raw.dex),
-            int: value("int", &raw.int),
-            luk: value("luk", &raw.luk),
+        let flame = Worn {
+            stats: [
+                value("str", &raw.str),
+                value("dex", &raw.dex),
+                value("int", &raw.int),
+                value("luk", &raw.luk),
+            ],
             max_hp: value("max_hp", &raw.max_hp),
             all_stat_percent: value("all_stat", &raw.all_stat),
             attack: value("attack_power", &raw.attack_power),

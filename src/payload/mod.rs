@@ -14,7 +14,7 @@ use crate::payload::scalar::Scalar;
 use crate::payload::tolerant::Shape;
 use crate::payload::tolerant::tolerant_object;
 
-pub use crate::payload::item::{Defect, FlameFields, Item, Slot};
+pub use crate::payload::item::{Defect, Item, Slot};
 
 /// Items accepted in one list. A real list has 24; beyond this the document is refused, not cut.
 pub const ITEMS_MAX: usize = 256;

@@ -29,7 +29,7 @@ fn reads_an_ordinary_item() {
     );
     assert_eq!((item.slot.as_ref(), item.name.as_ref(), item.level), ("반지1", "거대한 공포", 200));
     assert_eq!((item.base_attack, item.base_magic, item.stars), (4, 0, 22));
-    assert_eq!((item.flame.str, item.flame.int), (3, 7));
+    assert_eq!(item.flame.stats, [3, 0, 7, 0]);
     assert_eq!(item.total_stats(), [0, 0, 0, 12]);
     assert_eq!(item.potential_lines, [Some("INT +12%".into()), None, None]);
     assert!(item.scrolled && item.defects.is_empty() && item.additional_grade.is_none());
