@@ -18,7 +18,8 @@ pub fn compress(plain: &[u8]) -> Bytes {
     let mut encoder =
         GzEncoder::new(Vec::with_capacity(plain.len() / 6 + 64), Compression::new(LEVEL));
     let done = encoder.write_all(plain).and_then(|()| encoder.finish());
-    done.expect("writing to memory does not fail").into()
+    // Boxed, so that a cached answer does not keep the room it did not need.
+    done.expect("writing to memory does not fail").into_boxed_slice().into()
 }
 
 /// Decompresses a whole document of at most `bytes_max` plain bytes.
