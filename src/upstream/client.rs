@@ -161,7 +161,9 @@ impl Client {
     pub async fn equipment(&self, ocid: &str) -> Result<Document, Fault> {
         let Received { body, gzip, .. } = self.call(Endpoint::Equipment, ocid).await?;
         if answer::looks_like_document(&body, gzip) {
-            return Ok(Document { body, gzip });
+            // A copy of its own: the bytes received are a slice of a read buffer many times their size, which a cached
+            // document would keep alive.
+            return Ok(Document { body: Bytes::copy_from_slice(&body), gzip });
         }
         Err(answer::unreadable(Endpoint::Equipment))
     }
