@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -11,11 +12,13 @@ use std::time::Duration;
 
 use shards::ShardId;
 use shards::clock::Clock;
+use shards::clock::SystemClock;
 use shards::host;
 use shards::listen;
 use shards::mailbox;
 use shards::mailbox::Inbox;
 use shards::mailbox::Mailboxes;
+use shards::mailbox::Reason;
 use shards::runtime;
 use shards::runtime::Exit;
 use shards::runtime::Setup;
@@ -29,21 +32,41 @@ use crate::build;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::config::Upstream;
+use crate::error::Fault;
+use crate::expectation::directory::Directory;
+use crate::expectation::directory::Trust;
+use crate::expectation::flight::Patience;
+use crate::expectation::flight::Tower;
 use crate::expectation::flow;
 use crate::expectation::flow::Flow;
 use crate::http::Edge;
 use crate::http::Timeouts;
+use crate::http::probe::EdgeProbe;
+use crate::limits::BREAKER_FAILURES_PERCENT;
+use crate::limits::BREAKER_PROBES;
+use crate::limits::BREAKER_WINDOW;
 use crate::limits::CONNECTIONS_MAX;
 use crate::limits::FDS_RESERVED;
 use crate::limits::SHUTDOWN_GRACE;
+use crate::metrics::names;
+use crate::metrics::scrape::ComputeScrape;
+use crate::metrics::scrape::ProcessScrape;
+use crate::metrics::scrape::Scrape;
+use crate::metrics::scrape::ShardScrape;
+use crate::resilience::breaker;
+use crate::resilience::retry::Policy;
 use crate::routes::api::About;
 use crate::routes::api::Api;
-use crate::routes::owner::Counters;
-use crate::routes::owner::Event;
+use crate::routes::event;
+use crate::routes::event::Event;
 use crate::routes::owner::Owner;
+use crate::routes::reports::Counters;
+use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
 use crate::upstream::client::ClientConfig;
+use crate::upstream::guarded::Guards;
+use crate::upstream::probe::UpstreamSnapshot;
 use crate::upstream::sim::Sim;
 use crate::upstream::sim::SimConfig;
 use crate::upstream::sim::SimHandle;
@@ -99,7 +122,7 @@ impl Server {
                 "no NEXON_API_KEY and no --upstream: characters come from the built-in simulator"
             );
         }
-        let backplane = Backplane::start(client_config(config, &base_url))
+        let backplane = Backplane::start(client_config(config, &base_url), guards(config))
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         let compute = Compute::start(Arc::clone(&rules))?;
         let about = Arc::new(About {
@@ -243,24 +266,26 @@ impl Parts {
         let limits = flow::Limits {
             fresh: config.fresh,
             stale: config.stale,
-            negative: config.negative,
             force_cool_down: config.force_cool_down,
             l1_bytes_max,
         };
-        let clock: Rc<dyn Clock> = Rc::clone(&shard.clock) as Rc<dyn Clock>;
-        let flow = Flow::new(self.backplane, self.compute, clock, limits);
-        let counters = {
-            let shard = shard.clone();
-            Box::new(move || {
-                let seen = shard.probe.snapshot();
-                let open = shard.connections.open() as u64;
-                Counters { accepted: seen.accepted, open, panics: seen.panics }
-            })
-        };
-        let owner = Owner::new(shard.id, self.mailboxes, flow, counters, l1_bytes_max);
-        let working = Rc::clone(&owner);
-        let work = move |event| Rc::clone(&working).work(event);
+        let trust = Trust { known: config.identity, unknown: config.negative };
+        let patience =
+            Patience { leader: config.leader_deadline, follower: config.follower_deadline };
+        let tower = Tower { patience, probe: Rc::default() };
+        let clock = || Rc::clone(&shard.clock) as Rc<dyn Clock>;
+        let directory = Directory::new(self.backplane.clone(), clock(), trust, tower.clone());
+        let flow = Flow::new(self.backplane.clone(), self.compute.clone(), clock(), limits, tower);
+        let mailboxes = self.mailboxes.clone();
+        let owner = Owner::new(shard.id, self.mailboxes, directory, flow, l1_bytes_max);
+        let edge_probe = Rc::<EdgeProbe>::default();
+        let counters = Counters::new(report(shard, &edge_probe, &owner));
+        let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
+        let work = move |event| event::work(event, Rc::clone(&working), Rc::clone(&counting));
         shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));
+        let renderer = renderer(self.backplane, self.compute);
+        let fine = Rc::new(SystemClock::new());
+        let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
         let timeouts = Timeouts {
             head: config.head_timeout,
             body: config.head_timeout,
@@ -268,8 +293,67 @@ impl Parts {
             write_stall: config.write_timeout,
             ..Timeouts::default()
         };
-        let api = Api::new(owner, self.about, shard.driver);
-        Edge::new(api, Rc::clone(&shard.clock), timeouts)
+        let api = Api::new(owner, reports, self.about);
+        Edge::new(api, Rc::clone(&shard.clock), timeouts, edge_probe)
+    }
+}
+
+/// How a shard takes its own counters.
+fn report(
+    shard: &Shard,
+    edge: &Rc<EdgeProbe>,
+    owner: &Rc<Owner<Backplane, Compute>>,
+) -> Box<dyn Fn() -> ShardScrape> {
+    let (shard, edge, owner) = (shard.clone(), Rc::clone(edge), Rc::clone(owner));
+    Box::new(move || ShardScrape {
+        shard: shard.id.index(),
+        driver: shard.driver.to_string(),
+        runtime: shard.probe.snapshot(),
+        edge: edge.snapshot(),
+        flow: owner.flow().probe().snapshot(),
+        held: owner.flow().sizes(),
+        near: owner.near_sizes(),
+        resolving: owner.directory().in_flight() as u64,
+        mailbox_full: owner.mailboxes().refused(Reason::Full),
+        mailbox_closed: owner.mailboxes().refused(Reason::Closed),
+        ..ShardScrape::default()
+    })
+}
+
+type Rendered = Pin<Box<dyn Future<Output = Result<String, Fault>>>>;
+
+/// How the metrics of the process are made from the shards' reports: on the backplane.
+fn renderer(
+    backplane: Backplane,
+    compute: Compute,
+) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
+    move |reports| {
+        let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
+        Box::pin(async move {
+            let render = move |upstream: &UpstreamSnapshot| {
+                let silent = reports.iter().filter(|report| report.is_none()).count();
+                let shards = reports.into_iter().flatten().collect();
+                let compute = ComputeScrape { pending, done, busy_us };
+                let process = ProcessScrape::read();
+                names::render(&Scrape { shards, silent, upstream: *upstream, compute, process })
+            };
+            backplane.render(render).await
+        })
+    }
+}
+
+fn guards(config: &Config) -> Guards {
+    Guards {
+        retry: Policy { attempts_max: config.retry_attempts, base: config.retry_base },
+        retries_per_minute: config.retries_per_minute,
+        breaker: breaker::Settings {
+            window: BREAKER_WINDOW,
+            failures_percent: BREAKER_FAILURES_PERCENT,
+            open_for: config.breaker_open,
+            probes: BREAKER_PROBES,
+        },
+        concurrency: config.upstream_concurrency,
+        calls_per_second: config.calls_per_second,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The thread that owns everything that needs tokio: today the client of the game's API. One per process.
+//! The thread that owns everything that needs tokio: today the guarded client of the game's API. It also renders the
+//! metrics, which would hold up a shard. One per process.
 //!
 //! A shard sends a call and awaits the reply; dropping the reply cancels the call. The queue is bounded and full
 //! means "overloaded" at once.
@@ -16,6 +17,9 @@ use crate::upstream::answer;
 use crate::upstream::client::Client;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::client::Document;
+use crate::upstream::guarded::Guarded;
+use crate::upstream::guarded::Guards;
+use crate::upstream::probe::UpstreamSnapshot;
 
 /// Calls waiting to be started or in flight.
 pub const CALLS_MAX: usize = 4_096;
@@ -26,7 +30,11 @@ enum Call {
     Ocid { name: String, reply: Reply<String> },
     Basic { ocid: String, reply: Reply<Basic> },
     Equipment { ocid: String, reply: Reply<Payload> },
+    Render { render: Render, reply: Reply<String> },
 }
+
+/// Work over the backplane's own counters, done on its thread.
+type Render = Box<dyn FnOnce(&UpstreamSnapshot) -> String + Send>;
 
 /// The way to the backplane. Cheap to clone, one per shard.
 #[derive(Clone)]
@@ -39,15 +47,27 @@ impl Backplane {
     ///
     /// # Errors
     /// The thread or its runtime cannot be started, or the client refuses its configuration.
-    pub fn start(config: ClientConfig) -> io::Result<Self> {
+    pub fn start(config: ClientConfig, guards: Guards) -> io::Result<Self> {
         let client = Client::new(&config).map_err(io::Error::other)?;
+        let guarded = Guarded::new(client, guards, jitter_seed());
         let (calls, queue) = mpsc::channel(CALLS_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("backplane".to_owned()).spawn(move || {
             let local = tokio::task::LocalSet::new();
-            local.block_on(&runtime, run(client, queue));
+            local.block_on(&runtime, run(guarded, queue));
         })?;
         Ok(Self { calls })
+    }
+
+    /// A document made from the counters of the upstream, and whatever else `render` carries, off the shards.
+    ///
+    /// # Errors
+    /// `Overloaded` or `Internal` when the backplane cannot take it.
+    pub async fn render(
+        &self,
+        render: impl FnOnce(&UpstreamSnapshot) -> String + Send + 'static,
+    ) -> Result<String, Fault> {
+        self.call(|reply| Call::Render { render: Box::new(render), reply }).await
     }
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Fault> {
@@ -74,7 +94,7 @@ impl GameApi for Backplane {
     }
 }
 
-async fn run(client: Client, mut queue: mpsc::Receiver<Call>) {
+async fn run(client: Guarded, mut queue: mpsc::Receiver<Call>) {
     let client = std::rc::Rc::new(client);
     while let Some(call) = queue.recv().await {
         let client = std::rc::Rc::clone(&client);
@@ -86,6 +106,9 @@ async fn run(client: Client, mut queue: mpsc::Receiver<Call>) {
                 }
                 Call::Equipment { ocid, reply } => {
                     answer(reply, async { client.equipment(&ocid).await.map(payload) }).await
+                }
+                Call::Render { render, reply } => {
+                    answer(reply, async { Ok(render(&client.snapshot())) }).await
                 }
             }
         });
@@ -99,6 +122,12 @@ async fn answer<T>(mut reply: Reply<T>, call: impl Future<Output = Result<T, Fau
         () = reply.cancellation() => return,
     };
     let _ = reply.send(answered);
+}
+
+/// Different in every process, so that several do not retry in step.
+fn jitter_seed() -> u64 {
+    use std::hash::BuildHasher;
+    std::hash::RandomState::new().hash_one(std::process::id())
 }
 
 fn facts(basic: answer::Basic) -> Basic {

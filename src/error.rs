@@ -55,6 +55,8 @@ pub enum What {
         /// Seconds left, at least 1.
         seconds: u32,
     },
+    /// The game no longer knows an id that we had for a name.
+    OutdatedId,
     /// The upstream answered with an error, or with something unreadable.
     UpstreamFailed {
         /// For the log and the message: never contains secrets.
@@ -103,6 +105,12 @@ impl Fault {
         Self::new(Who::Client, Retry::AfterSecs(seconds), What::CoolDown { seconds })
     }
 
+    /// The game no longer knows the id.
+    #[must_use]
+    pub fn outdated_id() -> Self {
+        Self::new(Who::Upstream, Retry::AfterSecs(RETRY_UPSTREAM_SECS), What::OutdatedId)
+    }
+
     /// The upstream failed.
     #[must_use]
     pub fn upstream_failed(detail: impl Into<String>) -> Self {
@@ -146,6 +154,7 @@ impl fmt::Display for Fault {
             What::NoSuchCharacter { .. } => f.write_str("no such character"),
             What::BadInput { field, rule } => write!(f, "{field}: {rule}"),
             What::CoolDown { seconds } => write!(f, "cool-down: {seconds} s left"),
+            What::OutdatedId => f.write_str("the game does not know the id any more"),
             What::UpstreamFailed { detail } => write!(f, "upstream failed: {detail}"),
             What::UpstreamTimeout { detail } => write!(f, "upstream timed out: {detail}"),
             What::Deadline => f.write_str("deadline passed"),

@@ -58,8 +58,22 @@ pub const PAYLOAD_PLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const UPSTREAM_SMALL_JSON_BYTES_MAX: usize = 64 * 1024;
 /// Longest OCID accepted, bytes. Real ones have 32.
 pub const UPSTREAM_OCID_BYTES_MAX: usize = 64;
-/// Upstream calls in flight, and so connections in use. Above the bulkhead (50) with room for jobs.
+/// Upstream calls in flight, and so connections in use. Above any bulkhead.
 pub const UPSTREAM_CALLS_MAX: usize = 128;
+/// How long a call waits for room in the bulkhead.
+pub const UPSTREAM_BULKHEAD_WAIT: Duration = Duration::from_millis(500);
+/// How long a call may have to wait for its turn within the calls allowed a second.
+pub const UPSTREAM_RATE_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Pause of all calls after a 429 that names none. The quota of the real API is by the second.
+pub const UPSTREAM_QUOTA_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause a 429 can ask for.
+pub const UPSTREAM_QUOTA_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Calls the breaker looks back on.
+pub const BREAKER_WINDOW: usize = 10;
+/// Share of them that opens it, percent.
+pub const BREAKER_FAILURES_PERCENT: usize = 50;
+/// Calls that decide whether it closes again.
+pub const BREAKER_PROBES: usize = 3;
 /// Idle upstream connections kept.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 /// An idle upstream connection is closed after this.

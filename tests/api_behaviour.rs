@@ -163,7 +163,8 @@ fn forcing_has_a_cool_down_per_character() {
 
 #[test]
 fn upstream_failures_are_told_apart_and_never_remembered() {
-    let stack = Stack::start(&[("upstream.response_timeout", "1500ms")]);
+    let stack =
+        Stack::start(&[("upstream.response_timeout", "1500ms"), ("upstream.retry_attempts", "1")]);
     let cases = [
         (r#"{"status":500}"#, "S005", "500"),
         (r#"{"status":429,"errorName":"OPENAPI00007"}"#, "S005", "OPENAPI00007"),
@@ -218,13 +219,114 @@ fn stale_answers_say_so_until_a_new_one_is_made() {
     });
 }
 
+/// Scenario A of the specification: a copy of any age while the game cannot be asked, and it says so. B: without a
+/// copy, an error that says when to come again.
 #[test]
-fn beyond_staleness_an_old_answer_is_none() {
-    let stack = Stack::start(&[("cache.fresh", "100ms"), ("cache.stale", "200ms")]);
+fn beyond_staleness_an_old_answer_serves_only_while_the_game_cannot() {
+    let stack = Stack::start(&[
+        ("cache.fresh", "100ms"),
+        ("cache.stale", "200ms"),
+        ("upstream.retry_attempts", "1"),
+    ]);
     assert_eq!(stack.get(&v4("강은호")).status, 200);
     stack.sim_set(r#"{"status":500}"#);
     pause(Duration::from_millis(400));
-    assert_eq!(stack.get(&v4("강은호")).problem(), refused(503, "S005"));
+    let old = stack.get(&v4("강은호"));
+    assert_eq!((old.status, old.header("x-cache")), (200, Some("STALE")));
+    assert_eq!(old.json()["stale"], true);
+    assert_eq!(stack.get(&v4("처음뵙는분")).problem(), refused(503, "S005"));
+    stack.sim_reset();
+    let new = stack.get(&v4("강은호"));
+    assert_eq!((new.status, new.header("x-cache")), (200, Some("MISS")));
+}
+
+#[test]
+fn an_open_breaker_refuses_new_names_without_asking_and_old_ones_are_answered() {
+    let stack = Stack::start(&[
+        ("cache.fresh", "100ms"),
+        ("upstream.retry_attempts", "1"),
+        ("upstream.breaker_open", "60s"),
+    ]);
+    assert_eq!(stack.get(&v4("강은호")).status, 200);
+    stack.sim_set(r#"{"status":503}"#);
+    for n in 0..12 {
+        assert_eq!(stack.get(&v4(&format!("새이름{n}"))).problem(), refused(503, "S005"));
+    }
+    assert_eq!(stack.metric(r#"maple_upstream_breaker_state{state="open"}"#), 1.0);
+    let asked = stack.sim_count("id");
+    for n in 0..100 {
+        assert_eq!(stack.get(&v4(&format!("남이름{n}"))).problem(), refused(503, "S005"));
+    }
+    assert_eq!(stack.sim_count("id"), asked);
+    assert!(stack.metric(r#"maple_upstream_calls_not_made_total{by="breaker"}"#) >= 100.0);
+    pause(Duration::from_millis(150));
+    let old = stack.get(&v4("강은호"));
+    assert_eq!((old.status, old.header("x-cache")), (200, Some("STALE")));
+}
+
+#[test]
+fn work_stops_when_its_last_client_is_gone() {
+    use std::io::Write as _;
+    let stack = Stack::start(&[]);
+    stack.sim_set(r#"{"gate":"hold"}"#);
+    let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", v4("강은호"));
+    let ask = || {
+        let mut client = std::net::TcpStream::connect(stack.server.address()).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        client
+    };
+    let in_flight = || stack.metric("maple_upstream_calls_in_flight");
+    let (one, other) = (ask(), ask());
+    let waiting = || stack.metric_sum("maple_requests_in_flight");
+    within(Duration::from_secs(5), "both at the gate", || in_flight() == 1.0 && waiting() == 2.0);
+    drop(one);
+    within(Duration::from_secs(5), "one seen to leave", || waiting() == 1.0);
+    assert_eq!(in_flight(), 1.0, "the other still waits for it");
+    drop(other);
+    within(Duration::from_secs(5), "the call dropped", || in_flight() == 0.0);
+    assert_eq!(stack.metric_sum("maple_requests_cancelled_total"), 2.0);
+    within(Duration::from_secs(5), "the game's side closed", || stack.sim_gauge("inFlight") == 0);
+    stack.sim_set(r#"{"gate":"open"}"#);
+    assert_eq!(stack.get(&v4("강은호")).status, 200);
+}
+
+#[test]
+fn an_id_that_the_game_gave_up_is_asked_for_again() {
+    let stack = Stack::start(&[("upstream.retry_attempts", "1")]);
+    assert_eq!(stack.get(&v4("강은호")).status, 200);
+    assert_eq!(stack.sim_count("id"), 1);
+    stack.sim_set(r#"{"errorName":"OPENAPI00003","endpoint":"equipment","times":1}"#);
+    let path = format!("{}?force=true", v4("강은호"));
+    // The game gives the same id again: it contradicts itself, and is not asked in a circle.
+    assert_eq!(stack.get(&path).problem(), refused(503, "S005"));
+    assert_eq!((stack.sim_count("id"), stack.sim_count("equipment")), (2, 2));
+    assert_eq!(stack.get(&path).status, 200);
+}
+
+#[test]
+fn metrics_move_with_what_happens_and_carry_no_names() {
+    let stack = Stack::start(&[]);
+    for _ in 0..3 {
+        assert_eq!(stack.get(&v4("강은호")).status, 200);
+    }
+    assert_eq!(stack.get("/nowhere/강은호").status, 404);
+    assert_eq!(stack.get("/nowhere").status, 404);
+    let reply = stack.get("/actuator/prometheus");
+    assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(!reply.text().contains("강은호") && !reply.text().contains("%EA"));
+    let answered = |uri: &str, status: u16| {
+        let labels = format!(r#"method="GET",uri="{uri}",status="{status}""#);
+        stack.metric_sum(&format!("http_server_requests_seconds_count{{{labels}"))
+    };
+    assert_eq!(answered("/api/v4/characters/{userIgn}/expectation", 200), 3.0);
+    assert_eq!(answered("/actuator/prometheus", 200), 2.0, "counted once answered");
+    assert_eq!(stack.metric_sum(r#"http_server_requests_seconds_count{method="UNKNOWN""#), 2.0);
+    let hits = stack.metric_sum("maple_cache_hits_total");
+    assert_eq!(hits, 2.0, "the shard that was asked, or the owner");
+    let calls = r#"maple_upstream_calls_total{endpoint="item-equipment",outcome="answered"}"#;
+    assert_eq!(stack.metric(calls), 1.0);
+    assert!(stack.metric("process_resident_memory_bytes") > 1e6);
+    assert_eq!(stack.metric("maple_shards_silent"), 0.0);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn run(pieces: impl IntoIterator<Item = Vec<u8>>, end: ScriptEnd) -> (Outcome, V
     let log = Rc::clone(&executed);
     let echo = Echo { executed: move |line: &str| log.borrow_mut().push(line.to_owned()) };
     let clock = CoarseClock::new(Rc::new(ManualClock::at_unix_ms(1_700_000_000_000)));
-    let edge = Edge::new(echo, Rc::new(clock), Timeouts::default());
+    let edge = Edge::new(echo, Rc::new(clock), Timeouts::default(), Rc::default());
     let mut script = Script::new(pieces, end);
     edge.serve(&mut script).now_or_never().expect("a script never makes the edge wait");
     let answers = rows::answers(&script.written);
@@ -191,7 +191,7 @@ fn an_idle_connection_fits_its_budget() {
     // 8 KiB an idle connection (design budget); a third of it is left to the runtime and the table.
     let echo = Echo { executed: |_: &str| {} };
     let clock = CoarseClock::new(Rc::new(ManualClock::default()));
-    let edge = Edge::new(echo, Rc::new(clock), Timeouts::default());
+    let edge = Edge::new(echo, Rc::new(clock), Timeouts::default(), Rc::default());
     let mut script = Script::new([], ScriptEnd::Close);
     let task_bytes = size_of_val(&edge.serve(&mut script));
     let input_bytes = maple_expectation::limits::INPUT_BYTES_KEPT;

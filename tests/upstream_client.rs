@@ -18,6 +18,8 @@ use maple_expectation::limits::UPSTREAM_CALLS_MAX;
 use maple_expectation::secret::Secret;
 use maple_expectation::upstream::client::Client;
 use maple_expectation::upstream::client::ClientConfig;
+use maple_expectation::upstream::failure::Failure;
+use maple_expectation::upstream::failure::Sign;
 use maple_expectation::upstream::sim::Sim;
 use maple_expectation::upstream::sim::SimConfig;
 use maple_expectation::upstream::sim::SimHandle;
@@ -67,15 +69,15 @@ async fn wait_until(addr: SocketAddr, what: &str, seen: impl Fn(&Value) -> bool)
     panic!("never: {what}; {}", state(addr));
 }
 
-fn failed(fault: Fault) -> String {
-    match fault {
+fn failed(failure: Failure) -> String {
+    match failure.fault {
         Fault { who: Who::Upstream, what: What::UpstreamFailed { detail }, .. } => detail,
         other => panic!("{other:?}"),
     }
 }
 
-fn timed_out(fault: Fault) -> String {
-    match fault {
+fn timed_out(failure: Failure) -> String {
+    match failure.fault {
         Fault { who: Who::Upstream, what: What::UpstreamTimeout { detail }, .. } => detail,
         other => panic!("{other:?}"),
     }
@@ -126,36 +128,46 @@ async fn reserved_characters_of_a_name_stay_in_the_name() {
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_the_clients_fault() {
     let (_sim, client) = start();
-    let fault = client.ocid("없는캐릭터").await.unwrap_err();
-    assert_eq!(fault, Fault::no_such_character("없는캐릭터"));
+    let failure = client.ocid("없는캐릭터").await.unwrap_err();
+    assert_eq!(failure.fault, Fault::no_such_character("없는캐릭터"));
+    assert_eq!(failure.sign, Sign::Well);
 }
 
 #[tokio::test]
 async fn every_refusal_of_the_api_is_upstream_failed_and_named() {
     let (sim, client) = start();
     let codes = [
-        ("OPENAPI00001", 500),
-        ("OPENAPI00002", 403),
-        ("OPENAPI00003", 400),
-        ("OPENAPI00005", 400),
-        ("OPENAPI00006", 400),
-        ("OPENAPI00007", 429),
-        ("OPENAPI00009", 400),
-        ("OPENAPI00010", 400),
-        ("OPENAPI00011", 503),
+        ("OPENAPI00001", 500, Sign::Ill),
+        ("OPENAPI00002", 403, Sign::Refused),
+        ("OPENAPI00005", 400, Sign::Refused),
+        ("OPENAPI00006", 400, Sign::Refused),
+        ("OPENAPI00007", 429, Sign::TooMany { after: None }),
+        ("OPENAPI00009", 400, Sign::Refused),
+        ("OPENAPI00010", 400, Sign::Refused),
+        ("OPENAPI00011", 503, Sign::Ill),
     ];
-    for (name, status) in codes {
+    for (name, status, sign) in codes {
         set(sim.addr(), &json!({ "errorName": name }));
-        let detail = failed(client.ocid("강은호").await.unwrap_err());
-        assert_eq!(detail, format!("id: HTTP {status} {name}"));
+        let failure = client.ocid("강은호").await.unwrap_err();
+        assert_eq!(failure.sign, sign, "{name}");
+        assert_eq!(failed(failure), format!("id: HTTP {status} {name}"));
         let detail = failed(client.equipment("00").await.unwrap_err());
         assert_eq!(detail, format!("item-equipment: HTTP {status} {name}"));
     }
-    set(sim.addr(), &json!({ "errorName": "OPENAPI00004" }));
-    let detail = failed(client.basic("00").await.unwrap_err());
-    assert_eq!(detail, "basic: HTTP 400 OPENAPI00004");
-    let detail = failed(client.equipment("00").await.unwrap_err());
-    assert_eq!(detail, "item-equipment: HTTP 400 OPENAPI00004");
+    set(sim.addr(), &json!({ "errorName": "OPENAPI00003" }));
+    let detail = failed(client.ocid("강은호").await.unwrap_err());
+    assert_eq!(detail, "id: HTTP 400 OPENAPI00003");
+    for unknown_id in ["OPENAPI00003", "OPENAPI00004"] {
+        set(sim.addr(), &json!({ "errorName": unknown_id }));
+        for failure in
+            [client.basic("00").await.unwrap_err(), client.equipment("00").await.unwrap_err()]
+        {
+            assert_eq!((failure.fault, failure.sign), (Fault::outdated_id(), Sign::Refused));
+        }
+    }
+    set(sim.addr(), &json!({ "errorName": "OPENAPI00007", "retryAfterSecs": 7 }));
+    let failure = client.ocid("강은호").await.unwrap_err();
+    assert_eq!(failure.sign, Sign::TooMany { after: Some(Duration::from_secs(7)) });
 }
 
 #[tokio::test]
@@ -232,7 +244,8 @@ async fn connections_are_reused_and_calls_bounded() {
     };
     let (answers, ()) = tokio::join!(futures_util::future::join_all(calls), release);
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
-    assert_eq!(refused, [Fault::overloaded("upstream calls")]);
+    let not_made = Failure { fault: Fault::overloaded("upstream calls"), sign: Sign::NotMade };
+    assert_eq!(refused, [not_made]);
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ impl Handler for Recorder {
 fn run(pieces: impl IntoIterator<Item = Vec<u8>>, end: ScriptEnd) -> (Vec<u16>, Vec<Vec<u8>>) {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let clock = Rc::new(CoarseClock::new(Rc::new(ManualClock::at_unix_ms(1_700_000_000_000))));
-    let edge = Edge::new(Recorder { seen: Rc::clone(&seen) }, clock, Timeouts::default());
+    let edge =
+        Edge::new(Recorder { seen: Rc::clone(&seen) }, clock, Timeouts::default(), Rc::default());
     let mut script = Script::new(pieces, end);
     edge.serve(&mut script).now_or_never().expect("a script never makes the edge wait");
     let answers = rows::answers(&script.written);

@@ -1,5 +1,6 @@
 //! The open connections of a shard and when each must have moved on. One per shard. One sweep a few times a second
-//! shuts those that are late down, which ends their pending read or write at once; no connection has a timer.
+//! shuts those that are late down, which ends their pending read or write at once; no connection has a timer. One
+//! poll(2) a tick finds the peers that hung up on a request in work; no connection reads ahead for that.
 //! An entry is removed before its descriptor is closed (`runtime::Socket` sees to it), so that a sweep never
 //! touches a number the kernel has given to somebody else.
 
@@ -7,8 +8,12 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::future::Future;
+use std::future::poll_fn;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::task::Poll;
+use std::task::Waker;
 use std::time::Duration;
 
 use slab::Slab;
@@ -35,6 +40,9 @@ struct Entry {
     limit: Duration,
     deadline: Duration,
     expired: bool,
+    /// Whom to tell when the peer hangs up on the work.
+    working: Option<Waker>,
+    hung_up: bool,
 }
 
 /// The place of one connection in the table; leaving it is dropping this.
@@ -67,7 +75,8 @@ impl Connections {
     #[must_use]
     pub fn enter(self: &Rc<Self>, fd: RawFd) -> Slot {
         let (phase, limit, deadline) = (Phase::Working, Duration::MAX, Duration::MAX);
-        let entry = Entry { fd, phase, limit, deadline, expired: false };
+        let entry =
+            Entry { fd, phase, limit, deadline, expired: false, working: None, hung_up: false };
         let key = self.entries.borrow_mut().insert(entry);
         self.probe.open.add(1);
         Slot { table: Rc::clone(self), key }
@@ -80,6 +89,36 @@ impl Connections {
         for (_, entry) in entries.iter_mut().filter(|(_, e)| e.deadline <= now && !e.expired) {
             entry.expire();
             self.probe.expired.add(1);
+        }
+    }
+
+    /// Tells the work of every connection whose peer has ended its side. One system call, and none when nothing is
+    /// in work.
+    pub fn notice_hang_ups(&self) {
+        let mut entries = self.entries.borrow_mut();
+        let watched: Vec<usize> =
+            entries.iter().filter(|(_, e)| e.working.is_some()).map(|(key, _)| key).collect();
+        if watched.is_empty() {
+            return;
+        }
+        let mut polled: Vec<libc::pollfd> = watched
+            .iter()
+            .map(|&key| libc::pollfd { fd: entries[key].fd, events: libc::POLLRDHUP, revents: 0 })
+            .collect();
+        let count = libc::nfds_t::try_from(polled.len()).unwrap_or(libc::nfds_t::MAX);
+        // SAFETY: the pointer and the count are those of `polled`; a timeout of zero makes it return at once.
+        let answered = unsafe { libc::poll(polled.as_mut_ptr(), count, 0) };
+        // An error (no memory) leaves them for the next tick.
+        if answered <= 0 {
+            return;
+        }
+        for (&key, _) in watched.iter().zip(&polled).filter(|(_, polled)| polled.revents != 0) {
+            let entry = &mut entries[key];
+            entry.hung_up = true;
+            self.probe.hung_up.add(1);
+            if let Some(work) = entry.working.take() {
+                work.wake();
+            }
         }
     }
 
@@ -109,6 +148,7 @@ impl Slot {
     pub fn arm(&self, phase: Phase, limit: Duration) {
         self.with(|entry| {
             (entry.phase, entry.limit, entry.expired) = (phase, limit, false);
+            entry.working = None;
             entry.deadline = self.deadline(phase, limit);
             if phase == Phase::Idle && self.table.draining() {
                 entry.expire();
@@ -125,6 +165,19 @@ impl Slot {
     #[must_use]
     pub fn expired(&self) -> bool {
         self.with(|entry| entry.expired)
+    }
+
+    /// See [`crate::io::Transport::hung_up`].
+    pub fn hung_up(&self) -> impl Future<Output = ()> + '_ {
+        poll_fn(|cx| {
+            self.with(|entry| {
+                if entry.hung_up {
+                    return Poll::Ready(());
+                }
+                entry.working = Some(cx.waker().clone());
+                Poll::Pending
+            })
+        })
     }
 
     /// See [`Connections::draining`].
@@ -235,6 +288,24 @@ mod tests {
         assert!(slot.expired());
         assert!(near.write_all(b"x").is_err());
         assert_eq!(far.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_peer_that_hangs_up_on_the_work_is_noticed_behind_unread_bytes() {
+        use futures_util::FutureExt as _;
+        let w = world();
+        let (near, mut far) = pair();
+        let slot = w.table.enter(near.as_raw_fd());
+        w.table.notice_hang_ups();
+        slot.arm(Phase::Working, Duration::MAX);
+        let mut hung_up = Box::pin(slot.hung_up());
+        assert_eq!(hung_up.as_mut().now_or_never(), None);
+        far.write_all(b"the next request").unwrap();
+        w.table.notice_hang_ups();
+        assert_eq!(hung_up.as_mut().now_or_never(), None, "more bytes are no hang-up");
+        drop(far);
+        w.table.notice_hang_ups();
+        assert_eq!((hung_up.now_or_never(), w.probe.hung_up.get()), (Some(()), 1));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum Phase {
     Receiving,
     /// For the peer to take our bytes. Expiry ends both sides.
     Sending,
-    /// For our own work, which has deadlines of its own. Never expires here.
+    /// For our own work, which has deadlines of its own. Never expires here, but see [`Transport::hung_up`].
     Working,
 }
 
@@ -46,6 +46,10 @@ pub trait Transport {
 
     /// Whether the deadline of the current phase has passed.
     fn expired(&self) -> bool;
+
+    /// Completes when the peer has ended its side while the phase is [`Phase::Working`]: it does not wait for the
+    /// answer any more. Noticed within `clock::COARSE_TICK`; may be dropped and asked again.
+    fn hung_up(&mut self) -> impl Future<Output = ()>;
 
     /// Whether the shard is shutting down, so that this connection should not be kept.
     fn draining(&self) -> bool;
@@ -118,6 +122,11 @@ impl Transport for Script {
 
     fn expired(&self) -> bool {
         self.expired
+    }
+
+    /// Never: a script's peer waits for its answers.
+    async fn hung_up(&mut self) {
+        std::future::pending().await
     }
 
     fn draining(&self) -> bool {

@@ -24,6 +24,7 @@ pub mod runtime;
 pub mod shard_id;
 pub mod singleflight;
 pub mod spawn;
+pub mod stall;
 
 mod lifecycle;
 

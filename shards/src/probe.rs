@@ -1,5 +1,5 @@
 //! What a shard counts about itself, in plain cells: no atomics, no labels, no rendering. One per shard.
-//! Others see it only as a `Snapshot`, taken on the shard's own thread and sent as a message.
+//! Others see it only as a snapshot, taken on the shard's own thread and sent as a message.
 
 use std::cell::Cell;
 
@@ -14,8 +14,13 @@ impl Count {
     }
 
     /// Takes `n` off.
-    pub(crate) fn sub(&self, n: u64) {
+    pub fn sub(&self, n: u64) {
         self.0.set(self.0.get() - n);
+    }
+
+    /// Becomes `n` if that is more.
+    pub fn raise(&self, n: u64) {
+        self.0.set(self.0.get().max(n));
     }
 
     /// The number.
@@ -25,51 +30,56 @@ impl Count {
     }
 }
 
-/// Counters of one shard.
-#[derive(Debug, Default)]
-pub struct Probe {
-    /// Connections accepted since the start.
-    pub accepted: Count,
-    /// Connections open now.
-    pub open: Count,
-    /// Connections turned away because the shard had its maximum.
-    pub turned_away: Count,
-    /// Failed accepts, mostly for lack of file descriptors.
-    pub accept_errors: Count,
-    /// Panics caught in connections and guarded tasks.
-    pub panics: Count,
-    /// Connections whose deadline passed in any phase.
-    pub expired: Count,
-}
-
-/// The counters at one moment; travels to whoever renders them.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot {
-    /// See [`Probe::accepted`].
-    pub accepted: u64,
-    /// See [`Probe::open`].
-    pub open: u64,
-    /// See [`Probe::turned_away`].
-    pub turned_away: u64,
-    /// See [`Probe::accept_errors`].
-    pub accept_errors: u64,
-    /// See [`Probe::panics`].
-    pub panics: u64,
-    /// See [`Probe::expired`].
-    pub expired: u64,
-}
-
-impl Probe {
-    /// The counters now.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            accepted: self.accepted.get(),
-            open: self.open.get(),
-            turned_away: self.turned_away.get(),
-            accept_errors: self.accept_errors.get(),
-            panics: self.panics.get(),
-            expired: self.expired.get(),
+/// Declares counters of one thread, and what they are at one moment as plain data that may travel.
+#[macro_export]
+macro_rules! counters {
+    ($(#[$doc:meta])* $probe:ident => $snapshot:ident {
+        $($(#[$field_doc:meta])* $field:ident,)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $probe {
+            $($(#[$field_doc])* pub $field: $crate::probe::Count,)*
         }
+
+        #[doc = concat!("What a `", stringify!($probe), "` has counted at one moment.")]
+        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+        pub struct $snapshot {
+            $($(#[$field_doc])* pub $field: u64,)*
+        }
+
+        impl $probe {
+            /// The counters now.
+            #[must_use]
+            pub fn snapshot(&self) -> $snapshot {
+                $snapshot { $($field: self.$field.get(),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Counters of one shard.
+    Probe => Snapshot {
+        /// Connections accepted since the start.
+        accepted,
+        /// Connections open now.
+        open,
+        /// Connections turned away because the shard had its maximum.
+        turned_away,
+        /// Failed accepts, mostly for lack of file descriptors.
+        accept_errors,
+        /// Panics caught in connections and guarded tasks.
+        panics,
+        /// Connections whose deadline passed in any phase.
+        expired,
+        /// Connections whose peer went away while its request was in work.
+        hung_up,
+        /// Ticks of the shard that came late by more than `stall::STALL_MIN`.
+        stalls,
+        /// Time the shard was held up in those, microseconds.
+        stalled_us,
+        /// The longest of them, microseconds.
+        stall_us_max,
     }
 }

@@ -40,6 +40,7 @@ use monoio::time::TimeDriver;
 
 use crate::ShardId;
 use crate::clock::COARSE_TICK;
+use crate::clock::Clock as _;
 use crate::clock::CoarseClock;
 use crate::clock::SystemClock;
 use crate::connections::Connections;
@@ -49,6 +50,7 @@ use crate::io::Phase;
 use crate::io::Transport;
 use crate::probe::Probe;
 use crate::spawn;
+use crate::stall::StallMeter;
 
 pub use crate::lifecycle::DriverChoice;
 pub use crate::lifecycle::DriverKind;
@@ -259,8 +261,13 @@ async fn serve<S: Service>(
     listener: monoio::net::TcpListener,
     stopped: oneshot::Receiver<Duration>,
 ) -> Exit {
-    let clock = Rc::clone(&shard.clock);
-    every(COARSE_TICK, move || clock.refresh());
+    let ticking = shard.clone();
+    let stalls = StallMeter::new(COARSE_TICK, shard.clock.precise().monotonic());
+    every(COARSE_TICK, move || {
+        ticking.clock.refresh();
+        stalls.tick(ticking.clock.monotonic(), &ticking.probe);
+        ticking.connections.notice_hang_ups();
+    });
     let connections = Rc::clone(&shard.connections);
     every(SWEEP_INTERVAL, move || connections.sweep());
 
@@ -414,6 +421,10 @@ impl Transport for Socket {
 
     fn expired(&self) -> bool {
         self.slot.expired()
+    }
+
+    async fn hung_up(&mut self) {
+        self.slot.hung_up().await;
     }
 
     fn draining(&self) -> bool {

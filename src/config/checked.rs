@@ -1,13 +1,18 @@
 //! What is meant: typed values, every range enforced, relations between keys checked.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::config::raw::ConfigError;
 use crate::config::raw::Layers;
+use crate::config::raw::Origin;
 use crate::config::units;
+use crate::limits::UPSTREAM_CALLS_MAX;
 use crate::secret::Secret;
 
 /// The game API behind the server.
@@ -32,6 +37,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Client-facing deadline.
     pub deadline: Duration,
+    /// Longest wait for work begun for somebody else.
+    pub follower_deadline: Duration,
     /// Requests a shard works on at once.
     pub in_flight_max: usize,
     /// Connection timeouts.
@@ -48,6 +55,8 @@ pub struct Config {
     pub stale: Duration,
     /// How long "no such character" is remembered.
     pub negative: Duration,
+    /// How long the id behind a nickname is believed.
+    pub identity: Duration,
     /// Least time between forced recalculations; zero for none.
     pub force_cool_down: Duration,
     /// The game API.
@@ -58,6 +67,20 @@ pub struct Config {
     pub upstream_connect_timeout: Duration,
     /// Its response timeout.
     pub upstream_response_timeout: Duration,
+    /// All attempts at one piece of work together.
+    pub leader_deadline: Duration,
+    /// Calls in all for one answer.
+    pub retry_attempts: u32,
+    /// Longest pause before the second call.
+    pub retry_base: Duration,
+    /// Repeated calls in any minute.
+    pub retries_per_minute: u32,
+    /// How long the breaker stays open.
+    pub breaker_open: Duration,
+    /// Calls on the way at once.
+    pub upstream_concurrency: usize,
+    /// Calls started a second; 0 for no limit.
+    pub calls_per_second: u32,
     /// Ruleset file; None is the built-in default.
     pub rules_file: Option<PathBuf>,
     /// Log level.
@@ -68,6 +91,7 @@ pub struct Config {
 const REAL_UPSTREAM: &str = "https://open.api.nexon.com";
 const SHARDS_MAX: u16 = 256;
 const IN_FLIGHT_MAX: usize = 1_000_000;
+const RATE_MAX: u32 = 1_000_000;
 const L1_BYTES_MIN: u64 = 1 << 20;
 
 impl Config {
@@ -77,13 +101,14 @@ impl Config {
     /// The first key whose text breaks its rule.
     pub fn check(layers: &Layers) -> Result<Self, ConfigError> {
         let get = |name: &'static str| Field { layers, name };
-        let config = Self {
+        let mut config = Self {
             listen: get("server.listen").parse(address)?,
             shards: get("server.shards").parse(shard_count)?,
             driver: get("server.driver").parse(driver)?,
             data: get("server.data").parse(|text| Ok(PathBuf::from(text)))?,
             deadline: get("server.deadline").parse(units::duration)?,
-            in_flight_max: get("server.in_flight_max").parse(in_flight)?,
+            follower_deadline: get("server.follower_deadline").parse(units::duration)?,
+            in_flight_max: get("server.in_flight_max").parse(number(1..=IN_FLIGHT_MAX))?,
             head_timeout: get("http.head_timeout").parse(units::duration)?,
             idle_timeout: get("http.idle_timeout").parse(units::duration)?,
             write_timeout: get("http.write_timeout").parse(units::duration)?,
@@ -91,11 +116,20 @@ impl Config {
             fresh: get("cache.fresh").parse(units::duration)?,
             stale: get("cache.stale").parse(units::duration)?,
             negative: get("cache.negative").parse(units::duration)?,
+            identity: get("cache.identity").parse(units::duration)?,
             force_cool_down: get("cache.force_cool_down").parse(units::duration_or_zero)?,
             upstream: get("upstream.url").parse(|url| upstream(url, layers))?,
             api_key: get("upstream.api_key").parse(api_key)?,
             upstream_connect_timeout: get("upstream.connect_timeout").parse(units::duration)?,
             upstream_response_timeout: get("upstream.response_timeout").parse(units::duration)?,
+            leader_deadline: get("upstream.leader_deadline").parse(units::duration)?,
+            retry_attempts: get("upstream.retry_attempts").parse(number(1..=10))?,
+            retry_base: get("upstream.retry_base").parse(units::duration)?,
+            retries_per_minute: get("upstream.retries_per_minute").parse(number(0..=RATE_MAX))?,
+            breaker_open: get("upstream.breaker_open").parse(units::duration)?,
+            upstream_concurrency: get("upstream.concurrency")
+                .parse(number(1..=UPSTREAM_CALLS_MAX))?,
+            calls_per_second: get("upstream.calls_per_second").parse(number(0..=RATE_MAX))?,
             rules_file: get("rules.file")
                 .parse(|text| Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from)))?,
             log_level: get("log.level").parse(log_level)?,
@@ -103,7 +137,32 @@ impl Config {
         if config.stale < config.fresh {
             return Err(get("cache.stale").error("must not be shorter than cache.fresh".to_owned()));
         }
+        config.fit_deadlines(layers, get)?;
         Ok(config)
+    }
+
+    /// Every inner wait is shorter than the outer one: client, leader, follower. One that was written and is not is
+    /// refused; one that was not written gives way.
+    fn fit_deadlines<'a>(
+        &mut self,
+        layers: &'a Layers,
+        get: impl Fn(&'static str) -> Field<'a>,
+    ) -> Result<(), ConfigError> {
+        let outer = self.deadline;
+        let inner = [
+            ("upstream.leader_deadline", &mut self.leader_deadline, 28),
+            ("server.follower_deadline", &mut self.follower_deadline, 25),
+        ];
+        for (name, wait, thirtieths) in inner {
+            if *wait < outer {
+                continue;
+            }
+            if *layers.get(name).1 != Origin::Default {
+                return Err(get(name).error("must be shorter than server.deadline".to_owned()));
+            }
+            *wait = outer * thirtieths / 30;
+        }
+        Ok(())
     }
 }
 
@@ -140,10 +199,14 @@ fn shard_count(text: &str) -> Result<Option<u16>, String> {
     }
 }
 
-fn in_flight(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..=IN_FLIGHT_MAX) => Ok(count),
-        _ => Err(format!("expected 1 to {IN_FLIGHT_MAX}, found {text:?}")),
+/// A whole number in a range.
+fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    move |text| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("expected {} to {}, found {text:?}", range.start(), range.end())),
     }
 }
 

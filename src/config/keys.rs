@@ -24,6 +24,11 @@ pub const KEYS: &[Key] = &[
     key("server.driver", "auto", "auto, io_uring (refuses to start without it) or epoll"),
     key("server.data", "./data", "folder for everything that must survive a restart"),
     key("server.deadline", "30s", "a request answered later than this gets 503"),
+    key(
+        "server.follower_deadline",
+        "25s",
+        "longest wait for work begun for somebody else; shorter when server.deadline is",
+    ),
     key("server.in_flight_max", "4096", "requests a shard works on at once; further ones get 503"),
     key("http.head_timeout", "10s", "time for a request head to arrive; then 408"),
     key("http.idle_timeout", "75s", "an idle keep-alive connection is closed after this"),
@@ -32,6 +37,7 @@ pub const KEYS: &[Key] = &[
     key("cache.fresh", "15m", "an answer younger than this is served as it is"),
     key("cache.stale", "60m", "up to this age it is served marked stale while a new one is made"),
     key("cache.negative", "30m", "how long \"no such character\" is remembered"),
+    key("cache.identity", "24h", "how long the id behind a nickname is believed"),
     key(
         "cache.force_cool_down",
         "60s",
@@ -50,6 +56,21 @@ pub const KEYS: &[Key] = &[
     },
     key("upstream.connect_timeout", "3s", "TCP and TLS connect"),
     key("upstream.response_timeout", "5s", "from request to the last byte of the answer"),
+    key(
+        "upstream.leader_deadline",
+        "28s",
+        "all attempts at one piece of work together; shorter when server.deadline is",
+    ),
+    key("upstream.retry_attempts", "3", "calls in all for one answer, 1 to 10; 1 never retries"),
+    key(
+        "upstream.retry_base",
+        "500ms",
+        "longest pause before the second call; doubles, full jitter",
+    ),
+    key("upstream.retries_per_minute", "100", "repeated calls of the process in any minute"),
+    key("upstream.breaker_open", "10s", "no calls for this long once half of the last ten failed"),
+    key("upstream.concurrency", "50", "calls on the way at once, 1 to 128"),
+    key("upstream.calls_per_second", "400", "calls started a second; 0 for no limit"),
     key("rules.file", "", "ruleset file; empty: the built-in kms-2026-09"),
     key("log.level", "info", "error, warn, info, debug or trace"),
 ];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::error::Fault;
-use crate::expectation::name::CharacterName;
+use crate::expectation::character::Ocid;
 
 /// Characters remembered. Beyond it, and with none of them expired, a force is refused for load.
 const CHARACTERS_MAX: usize = 65_536;
@@ -13,7 +13,7 @@ const CHARACTERS_MAX: usize = 65_536;
 /// When each character was last forced.
 pub struct CoolDown {
     least: Duration,
-    last: HashMap<CharacterName, Duration, ahash::RandomState>,
+    last: HashMap<Ocid, Duration, ahash::RandomState>,
 }
 
 impl CoolDown {
@@ -23,15 +23,15 @@ impl CoolDown {
         Self { least, last: HashMap::default() }
     }
 
-    /// Claims the force of `name` at `now`.
+    /// Claims the force of `ocid` at `now`.
     ///
     /// # Errors
     /// `CoolDown` with the seconds left (rounded up), or `Overloaded` when the table is full.
-    pub fn claim(&mut self, name: &CharacterName, now: Duration) -> Result<(), Fault> {
+    pub fn claim(&mut self, ocid: &Ocid, now: Duration) -> Result<(), Fault> {
         if self.least.is_zero() {
             return Ok(());
         }
-        if let Some(last) = self.last.get(name) {
+        if let Some(last) = self.last.get(ocid) {
             let left = self.least.saturating_sub(now.saturating_sub(*last));
             if !left.is_zero() {
                 let seconds = left.as_millis().div_ceil(1_000);
@@ -44,13 +44,13 @@ impl CoolDown {
                 return Err(Fault::overloaded("forced recalculations"));
             }
         }
-        self.last.insert(name.clone(), now);
+        self.last.insert(ocid.clone(), now);
         Ok(())
     }
 
     /// Gives a claim back: the force failed, so nobody got anything for it.
-    pub fn give_back(&mut self, name: &CharacterName) {
-        self.last.remove(name);
+    pub fn give_back(&mut self, ocid: &Ocid) {
+        self.last.remove(ocid);
     }
 }
 
@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn the_second_force_waits_out_the_first() {
         let mut cool_down = CoolDown::new(Duration::from_secs(60));
-        let name = CharacterName::parse("강은호").expect("valid");
-        let other = CharacterName::parse("다른이름").expect("valid");
+        let name = Ocid::new("a");
+        let other = Ocid::new("b");
         let at = Duration::from_millis;
         assert!(cool_down.claim(&name, at(0)).is_ok());
         assert_eq!(seconds_left(cool_down.claim(&name, at(500))), 60);
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn zero_switches_it_off() {
         let mut cool_down = CoolDown::new(Duration::ZERO);
-        let name = CharacterName::parse("a").expect("valid");
+        let name = Ocid::new("a");
         for _ in 0..3 {
             assert!(cool_down.claim(&name, Duration::ZERO).is_ok());
         }

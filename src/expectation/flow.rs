@@ -1,9 +1,9 @@
 //! From a question about a character to the bytes of its answer. One per shard, for the characters it owns.
 //!
 //! A body in the cache answers at once; older than `fresh` it answers marked stale while a task makes a new one;
-//! older than `stale` it is as good as absent. Everything absent is made once, however many ask: the payload by one
-//! flight per character, each view of it by one flight per view. A forced question always fetches. Deadlines are
-//! the caller's: dropping [`Flow::answer`] leaves the flight to the others.
+//! older than `stale` it answers only when the game cannot be asked. Everything absent is made once, however many
+//! ask: the payload by one flight per character, each view of it by one flight per view. A forced question always
+//! fetches. Dropping [`Flow::answer`] leaves the flight to the others, and ends it when there are none.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,25 +13,27 @@ use shards::clock::Clock;
 use shards::l1::Bytesize;
 use shards::l1::L1;
 use shards::singleflight::Flights;
-use shards::singleflight::Joined;
 
 use crate::error::Fault;
-use crate::error::What;
+use crate::error::Who;
+use crate::expectation::character::Character;
+use crate::expectation::character::Ocid;
 use crate::expectation::cool_down::CoolDown;
-use crate::expectation::name::CharacterName;
+use crate::expectation::flight::Tower;
 use crate::expectation::ports::Basic;
 use crate::expectation::ports::Body;
 use crate::expectation::ports::GameApi;
 use crate::expectation::ports::Job;
 use crate::expectation::ports::Payload;
 use crate::expectation::ports::Workshop;
+use crate::expectation::probe::FlowProbe;
 use crate::expectation::view::View;
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
     /// About whom.
-    pub name: CharacterName,
+    pub character: Character,
     /// Which document.
     pub view: View,
     /// Fetch again whatever the cache holds.
@@ -41,11 +43,11 @@ pub struct Ask {
 /// Where an answer came from; `X-Cache` on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// This shard's cache.
+    /// This process's cache.
     HitL1,
     /// Made for this question (or for one it joined).
     Miss,
-    /// The cache, past its freshness; a new one is being made.
+    /// The cache, past its freshness; a new one is being made or cannot be had.
     Stale,
 }
 
@@ -60,24 +62,13 @@ pub struct Answer {
     pub fresh_for: Duration,
 }
 
-/// Facts about a character, for V1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The game's id.
-    pub ocid: String,
-    /// The rest.
-    pub basic: Basic,
-}
-
 /// Ages and sizes of one shard's flow.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Up to this age an answer is fresh.
     pub fresh: Duration,
-    /// Up to this age it is served stale.
+    /// Up to this age it is served stale without asking the game first.
     pub stale: Duration,
-    /// How long "no such character" is remembered.
-    pub negative: Duration,
     /// Least time between forced questions.
     pub force_cool_down: Duration,
     /// Bytes of this shard's caches together.
@@ -100,41 +91,28 @@ impl Bytesize for Fetched {
     }
 }
 
-impl Bytesize for Identity {
+impl Bytesize for Basic {
     fn bytesize(&self) -> u64 {
-        self.ocid.len() as u64 + 256
-    }
-}
-
-/// Marker of a nickname the game does not know.
-#[derive(Clone)]
-struct NoSuch;
-
-impl Bytesize for NoSuch {
-    fn bytesize(&self) -> u64 {
-        0
+        256
     }
 }
 
 /// Key of a body: its stale variant is a document of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct BodyKey {
-    name: CharacterName,
+    character: Character,
     view: View,
     stale: bool,
 }
 
 struct Caches {
     bodies: L1<BodyKey, Body>,
-    payloads: L1<CharacterName, Fetched>,
-    identities: L1<CharacterName, Identity>,
-    unknown: L1<CharacterName, NoSuch>,
+    payloads: L1<Ocid, Fetched>,
+    facts: L1<Ocid, Basic>,
 }
 
-/// Memory for the "no such character" answers of one shard.
-const UNKNOWN_BYTES_MAX: u64 = 2 << 20;
 /// Memory for the V1 facts of one shard.
-const IDENTITY_BYTES_MAX: u64 = 4 << 20;
+const FACTS_BYTES_MAX: u64 = 4 << 20;
 /// Typical sizes, to size the tables: a gzip answer, a gzip payload.
 const BODY_BYTES_TYPICAL: u64 = 12 << 10;
 const PAYLOAD_BYTES_TYPICAL: u64 = 20 << 10;
@@ -145,35 +123,57 @@ pub struct Flow<G, W> {
     workshop: W,
     clock: Rc<dyn Clock>,
     limits: Limits,
+    tower: Tower,
     caches: RefCell<Caches>,
     cool_down: RefCell<CoolDown>,
-    fetches: Flights<(CharacterName, bool), Result<Fetched, Fault>>,
+    fetches: Flights<(Ocid, bool), Result<Fetched, Fault>>,
     bodies: Flights<(BodyKey, Duration), Result<Body, Fault>>,
-    identities: Flights<CharacterName, Result<Identity, Fault>>,
+    facts: Flights<Ocid, Result<Basic, Fault>>,
+}
+
+/// Sizes of one shard's flow now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Bodies cached.
+    pub bodies: u64,
+    /// Bytes of cached bodies.
+    pub bodies_bytes: u64,
+    /// Payloads cached.
+    pub payloads: u64,
+    /// Bytes of cached payloads.
+    pub payloads_bytes: u64,
+    /// Flights in the air.
+    pub flights: u64,
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// An empty flow.
-    pub fn new(api: G, workshop: W, clock: Rc<dyn Clock>, limits: Limits) -> Rc<Self> {
+    pub fn new(
+        api: G,
+        workshop: W,
+        clock: Rc<dyn Clock>,
+        limits: Limits,
+        tower: Tower,
+    ) -> Rc<Self> {
         // Payloads are only needed to make a further view of a character: a quarter is for them.
         let payload_bytes = limits.l1_bytes_max / 4;
         let body_bytes = limits.l1_bytes_max - payload_bytes;
         let caches = Caches {
             bodies: L1::new(body_bytes, BODY_BYTES_TYPICAL),
             payloads: L1::new(payload_bytes, PAYLOAD_BYTES_TYPICAL),
-            identities: L1::new(IDENTITY_BYTES_MAX, 512),
-            unknown: L1::new(UNKNOWN_BYTES_MAX, 128),
+            facts: L1::new(FACTS_BYTES_MAX, 512),
         };
         Rc::new(Self {
             api,
             workshop,
             clock,
             limits,
+            tower,
             caches: RefCell::new(caches),
             cool_down: RefCell::new(CoolDown::new(limits.force_cool_down)),
             fetches: Flights::default(),
             bodies: Flights::default(),
-            identities: Flights::default(),
+            facts: Flights::default(),
         })
     }
 
@@ -182,53 +182,71 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// # Errors
     /// What the game's API, the workshop or the cool-down said.
     pub async fn answer(self: &Rc<Self>, ask: Ask) -> Result<Answer, Fault> {
-        let Ask { name, view, force } = ask;
+        let Ask { character, view, force } = ask;
+        let key = BodyKey { character, view, stale: false };
         if force {
-            let body = self.forced(&name, view).await?;
+            let body = self.forced(key).await?;
             return Ok(self.fresh(body, Source::Miss, Duration::ZERO));
         }
-        let key = BodyKey { name: name.clone(), view, stale: false };
         let now = self.clock.monotonic();
-        let held = self.caches.borrow().bodies.get(&key, now);
-        match held {
+        match self.held(&key, now) {
             Some((body, age)) if age < self.fresh_limit(&body) => {
+                self.tower.probe.hits.add(1);
                 Ok(self.fresh(body, Source::HitL1, age))
             }
             Some((body, age)) if age < self.limits.stale => {
-                self.refresh_behind(&name);
-                let body = self.stale_variant(key, body, now.saturating_sub(age)).await?;
-                Ok(Answer { body, source: Source::Stale, fresh_for: Duration::ZERO })
+                self.refresh_behind(&key.character);
+                self.stale(key, body, now.saturating_sub(age)).await
             }
-            _ => {
-                let fetched = self.payload(&name).await?;
-                let body = self.body(key, &fetched).await?;
-                let age = now.saturating_sub(fetched.born);
-                Ok(self.fresh(body, Source::Miss, age))
-            }
+            held => match self.made(&key, now).await {
+                Ok((body, age)) => Ok(self.fresh(body, Source::Miss, age)),
+                // However old: better than nothing, and it says so.
+                Err(fault) if fault.who == Who::Upstream => match held {
+                    Some((body, age)) => self.stale(key, body, now.saturating_sub(age)).await,
+                    None => Err(fault),
+                },
+                Err(fault) => Err(fault),
+            },
         }
     }
 
-    /// Id and basic facts of a character.
+    /// Basic facts of a character.
     ///
     /// # Errors
     /// What the game's API said.
-    pub async fn identity(self: &Rc<Self>, name: &CharacterName) -> Result<Identity, Fault> {
+    pub async fn facts(self: &Rc<Self>, ocid: &Ocid) -> Result<Basic, Fault> {
         let now = self.clock.monotonic();
-        if let Some((identity, age)) = self.caches.borrow().identities.get(name, now)
+        if let Some((basic, age)) = self.caches.borrow().facts.get(ocid, now)
             && age < self.limits.fresh
         {
-            return Ok(identity);
+            return Ok(basic);
         }
-        self.known(name, now)?;
-        let (flow, name_of) = (Rc::clone(self), name.clone());
+        let (flow, ocid_of) = (Rc::clone(self), ocid.clone());
         let work = async move {
-            let ocid = flow.ocid(&name_of, now).await?;
-            let basic = flow.api.basic(&ocid).await?;
-            let identity = Identity { ocid, basic };
-            flow.caches.borrow_mut().identities.put(name_of, identity.clone(), now);
-            Ok(identity)
+            let basic = flow.api.basic(ocid_of.as_str()).await?;
+            flow.caches.borrow_mut().facts.put(ocid_of, basic.clone(), now);
+            Ok(basic)
         };
-        once(&self.identities, name.clone(), work).await
+        self.tower.once(&self.facts, ocid.clone(), work).await
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn probe(&self) -> &FlowProbe {
+        &self.tower.probe
+    }
+
+    /// What is held now.
+    #[must_use]
+    pub fn sizes(&self) -> Held {
+        let caches = self.caches.borrow();
+        Held {
+            bodies: caches.bodies.len() as u64,
+            bodies_bytes: caches.bodies.bytes(),
+            payloads: caches.payloads.len() as u64,
+            payloads_bytes: caches.payloads.bytes(),
+            flights: (self.fetches.len() + self.bodies.len() + self.facts.len()) as u64,
+        }
     }
 
     fn fresh(&self, body: Body, source: Source, age: Duration) -> Answer {
@@ -242,77 +260,73 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.limits.fresh.mul_f64(0.9 + 0.2 * share)
     }
 
-    async fn forced(self: &Rc<Self>, name: &CharacterName, view: View) -> Result<Body, Fault> {
-        self.cool_down.borrow_mut().claim(name, self.clock.monotonic())?;
-        let fetched = self.fetch(name, true).await;
+    /// A cached body, unless a newer payload has come since: one may have been fetched under another spelling of the
+    /// name, whose bodies have keys of their own.
+    fn held(&self, key: &BodyKey, now: Duration) -> Option<(Body, Duration)> {
+        let (body, age) = self.caches.borrow().bodies.get(key, now)?;
+        let outdated = self.is_outdated(&key.character.ocid, now.saturating_sub(age));
+        (!outdated).then_some((body, age))
+    }
+
+    async fn forced(self: &Rc<Self>, key: BodyKey) -> Result<Body, Fault> {
+        let ocid = key.character.ocid.clone();
+        self.cool_down.borrow_mut().claim(&ocid, self.clock.monotonic())?;
+        self.tower.probe.forced.add(1);
+        let fetched = self.fetch(&key.character, true).await;
         if fetched.is_err() {
-            self.cool_down.borrow_mut().give_back(name);
+            self.cool_down.borrow_mut().give_back(&ocid);
         }
-        let key = BodyKey { name: name.clone(), view, stale: false };
         self.body(key, &fetched?).await
     }
 
-    /// The payload, from the cache while fresh, else fetched.
-    async fn payload(self: &Rc<Self>, name: &CharacterName) -> Result<Fetched, Fault> {
-        let now = self.clock.monotonic();
-        let held = self.caches.borrow().payloads.get(name, now);
-        match held {
-            Some((fetched, age)) if age < self.limits.fresh => Ok(fetched),
-            _ => {
-                self.known(name, now)?;
-                self.fetch(name, false).await
-            }
-        }
+    /// The body and its age, from the payload: the cached one while fresh, else a new one.
+    async fn made(
+        self: &Rc<Self>,
+        key: &BodyKey,
+        now: Duration,
+    ) -> Result<(Body, Duration), Fault> {
+        self.tower.probe.misses.add(1);
+        let ocid = &key.character.ocid;
+        let held = self.caches.borrow().payloads.get(ocid, now);
+        let fetched = match held {
+            Some((fetched, age)) if age < self.limits.fresh => fetched,
+            _ => self.fetch(&key.character, false).await?,
+        };
+        let body = self.body(key.clone(), &fetched).await?;
+        Ok((body, now.saturating_sub(fetched.born)))
     }
 
     /// One fetch per character at a time; a forced one never joins a plain one, which may have begun before.
-    async fn fetch(self: &Rc<Self>, name: &CharacterName, forced: bool) -> Result<Fetched, Fault> {
-        let (flow, name_of) = (Rc::clone(self), name.clone());
+    async fn fetch(self: &Rc<Self>, character: &Character, forced: bool) -> Result<Fetched, Fault> {
+        let (flow, of) = (Rc::clone(self), character.clone());
         let work = async move {
             let born = flow.clock.monotonic();
-            let ocid = flow.ocid(&name_of, born).await?;
-            let payload = flow.api.equipment(&ocid).await?;
+            let payload = flow.api.equipment(of.ocid.as_str()).await?;
             let fetched = Fetched { payload, born, as_of_ms: flow.clock.unix_ms() };
-            flow.replace(&name_of, &fetched);
+            flow.replace(&of, &fetched);
             Ok(fetched)
         };
-        once(&self.fetches, (name.clone(), forced), work).await
-    }
-
-    async fn ocid(&self, name: &CharacterName, now: Duration) -> Result<String, Fault> {
-        let ocid = self.api.ocid(name.as_str()).await;
-        let mut caches = self.caches.borrow_mut();
-        match &ocid {
-            Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => {
-                caches.unknown.put(name.clone(), NoSuch, now);
-            }
-            _ => caches.unknown.remove(name),
-        }
-        ocid
-    }
-
-    /// Refuses a nickname lately found not to exist, without asking again.
-    fn known(&self, name: &CharacterName, now: Duration) -> Result<(), Fault> {
-        match self.caches.borrow().unknown.get(name, now) {
-            Some((_, age)) if age < self.limits.negative => {
-                Err(Fault::no_such_character(name.as_str()))
-            }
-            _ => Ok(()),
-        }
+        let key = (character.ocid.clone(), forced);
+        self.tower.once(&self.fetches, key, work).await
     }
 
     /// A newer payload makes every body of the character obsolete; an older one (a slow plain fetch overtaken by a
-    /// forced one) changes nothing.
-    fn replace(&self, name: &CharacterName, fetched: &Fetched) {
-        let mut caches = self.caches.borrow_mut();
-        let held = caches.payloads.get(name, fetched.born);
-        if held.is_some_and(|(held, _)| held.born > fetched.born) {
+    /// forced one) changes nothing. Bodies under another spelling of the name are left to [`Flow::held`].
+    fn replace(&self, character: &Character, fetched: &Fetched) {
+        if self.is_outdated(&character.ocid, fetched.born) {
             return;
         }
+        let mut caches = self.caches.borrow_mut();
         for (view, stale) in View::ALL.into_iter().flat_map(|view| [(view, false), (view, true)]) {
-            caches.bodies.remove(&BodyKey { name: name.clone(), view, stale });
+            caches.bodies.remove(&BodyKey { character: character.clone(), view, stale });
         }
-        caches.payloads.put(name.clone(), fetched.clone(), fetched.born);
+        caches.payloads.put(character.ocid.clone(), fetched.clone(), fetched.born);
+    }
+
+    /// Whether a payload newer than `born` is held.
+    fn is_outdated(&self, ocid: &Ocid, born: Duration) -> bool {
+        let held = self.caches.borrow().payloads.get(ocid, born);
+        held.is_some_and(|(held, _)| held.born > born)
     }
 
     async fn body(self: &Rc<Self>, key: BodyKey, fetched: &Fetched) -> Result<Body, Fault> {
@@ -326,11 +340,22 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         }
         let job = Job::Render {
             view: key.view,
-            name: key.name.as_str().to_owned(),
+            name: key.character.name.as_str().to_owned(),
             payload: fetched.payload.clone(),
             as_of_ms: fetched.as_of_ms,
         };
         self.make(key, fetched.born, job).await
+    }
+
+    async fn stale(
+        self: &Rc<Self>,
+        key: BodyKey,
+        body: Body,
+        born: Duration,
+    ) -> Result<Answer, Fault> {
+        self.tower.probe.stale.add(1);
+        let body = self.stale_variant(key, body, born).await?;
+        Ok(Answer { body, source: Source::Stale, fresh_for: Duration::ZERO })
     }
 
     async fn stale_variant(
@@ -343,10 +368,11 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             return Ok(body);
         }
         key.stale = true;
-        let held = self.caches.borrow().bodies.get(&key, born);
+        let now = self.clock.monotonic();
+        let held = self.caches.borrow().bodies.get(&key, now);
         match held {
-            Some((body, _)) => Ok(body),
-            None => self.make(key, born, Job::MarkStale(body)).await,
+            Some((body, age)) if now.saturating_sub(age) == born => Ok(body),
+            _ => self.make(key, born, Job::MarkStale(body)).await,
         }
     }
 
@@ -354,55 +380,26 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         let (flow, key_of) = (Rc::clone(self), key.clone());
         let work = async move {
             let body = flow.workshop.make(job).await?;
-            let mut caches = flow.caches.borrow_mut();
             // Of two payloads in flight the newer one wins, whichever body is ready last.
-            let held = caches.payloads.get(&key_of.name, born);
-            if held.is_none_or(|(held, _)| held.born <= born) {
-                caches.bodies.put(key_of, body.clone(), born);
+            if !flow.is_outdated(&key_of.character.ocid, born) {
+                flow.caches.borrow_mut().bodies.put(key_of, body.clone(), born);
             }
             Ok(body)
         };
-        once(&self.bodies, (key, born), work).await
+        self.tower.once(&self.bodies, (key, born), work).await
     }
 
-    fn refresh_behind(self: &Rc<Self>, name: &CharacterName) {
-        let (flow, name) = (Rc::clone(self), name.clone());
-        if flow.fetches.is_flying(&(name.clone(), false)) {
+    fn refresh_behind(self: &Rc<Self>, character: &Character) {
+        if self.fetches.is_flying(&(character.ocid.clone(), false)) {
             return;
         }
+        let (flow, of) = (Rc::clone(self), character.clone());
         shards::spawn::spawn(async move {
-            if let Err(fault) = flow.fetch(&name, false).await {
-                tracing::warn!(character = %name, %fault, "refresh of a stale answer failed");
+            if let Err(fault) = flow.fetch(&of, false).await {
+                tracing::debug!(character = %of.name, %fault, "refresh of a stale answer failed");
             }
         });
     }
-}
-
-/// Runs `work` as a task of its own, once per key, and waits for it. The task goes on when the caller gives up.
-async fn once<K, T>(
-    flights: &Flights<K, Result<T, Fault>>,
-    key: K,
-    work: impl Future<Output = Result<T, Fault>> + 'static,
-) -> Result<T, Fault>
-where
-    K: Eq + std::hash::Hash + Clone + 'static,
-    T: Clone + 'static,
-{
-    let waiter = match flights.join(&key) {
-        Joined::Follower(waiter) => waiter,
-        Joined::Leader(lead) => {
-            let waiter = lead.follow();
-            shards::spawn::spawn(async move {
-                let guarded =
-                    futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(work));
-                let landed =
-                    guarded.await.unwrap_or_else(|_| Err(Fault::internal("a flight panicked")));
-                lead.settle(&landed);
-            });
-            waiter
-        }
-    };
-    waiter.landed().await.unwrap_or_else(|_| Err(Fault::internal("a flight was lost")))
 }
 
 #[cfg(test)]

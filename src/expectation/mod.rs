@@ -1,9 +1,13 @@
 //! The domain flow: from a name and a view to the bytes of an answer. Knows neither HTTP nor a runtime.
-//! Reading order: `name`, `view`, `ports` (what it asks of others), `flow` (the one function with all the ifs),
-//! `cool_down`.
+//! Reading order: `name`, `character`, `view`, `ports` (what it asks of others), `directory` (names to ids), `flow`
+//! (the one function with all the ifs), `flight`, `cool_down`, `probe`.
 
+pub mod character;
 pub mod cool_down;
+pub mod directory;
+pub mod flight;
 pub mod flow;
 pub mod name;
 pub mod ports;
+pub mod probe;
 pub mod view;

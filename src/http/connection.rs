@@ -10,6 +10,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future;
+use futures_util::future::Either;
 use shards::clock::Clock as _;
 use shards::io::Phase;
 use shards::io::Transport;
@@ -195,7 +197,14 @@ impl<T: Transport, H: Handler> Connection<'_, T, H> {
         // Answers already made need not wait for this one.
         flush(edge, self.io, &mut self.output).await?;
         self.io.arm(Phase::Working, Duration::MAX);
-        Ok(handling.await)
+        match future::select(handling, pin!(self.io.hung_up())).await {
+            Either::Left((response, _)) => Ok(response),
+            // Dropping the work stops it, unless others wait for it too.
+            Either::Right(_) => {
+                edge.probe.cancelled.add(1);
+                Err(End::Gone)
+            }
+        }
     }
 
     fn consume(&mut self, end: usize) {

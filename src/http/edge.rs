@@ -64,16 +64,21 @@ pub struct Edge<H> {
 }
 
 impl<H: Handler> Edge<H> {
-    /// An edge in front of `handler`.
+    /// An edge in front of `handler`, counting in `probe`.
     #[must_use]
-    pub fn new(handler: H, clock: Rc<CoarseClock>, timeouts: Timeouts) -> Self {
+    pub fn new(
+        handler: H,
+        clock: Rc<CoarseClock>,
+        timeouts: Timeouts,
+        probe: Rc<EdgeProbe>,
+    ) -> Self {
         Self {
             handler,
             timeouts,
             clock,
             date: DateCache::new(),
             correlations: CorrelationSource::from_os(),
-            probe: Rc::new(EdgeProbe::default()),
+            probe,
             buffers: RefCell::default(),
         }
     }

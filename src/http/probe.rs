@@ -22,6 +22,8 @@ pub const REFUSALS: [Status; 8] = [
 pub struct EdgeProbe {
     /// Requests handed to the handler.
     pub requests: Count,
+    /// Requests whose client hung up while they were in work.
+    pub cancelled: Count,
     refused: [Count; REFUSALS.len()],
 }
 
@@ -30,6 +32,8 @@ pub struct EdgeProbe {
 pub struct EdgeSnapshot {
     /// See [`EdgeProbe::requests`].
     pub requests: u64,
+    /// See [`EdgeProbe::cancelled`].
+    pub cancelled: u64,
     /// Requests refused, in the order of [`REFUSALS`].
     pub refused: [u64; REFUSALS.len()],
 }
@@ -42,7 +46,7 @@ impl EdgeProbe {
         for (to, from) in refused.iter_mut().zip(&self.refused) {
             *to = from.get();
         }
-        EdgeSnapshot { requests: self.requests.get(), refused }
+        EdgeSnapshot { requests: self.requests.get(), cancelled: self.cancelled.get(), refused }
     }
 
     pub(super) fn refused(&self, status: Status) {

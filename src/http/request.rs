@@ -19,6 +19,22 @@ pub enum Method {
     Options,
 }
 
+impl Method {
+    /// As it is spelled on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Patch => "PATCH",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
 /// One request.
 pub struct Request<'a> {
     pub(super) head: &'a Head,

@@ -15,13 +15,16 @@ use crate::error::What;
 use crate::korean_time;
 
 /// An HTTP status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Status(u16);
 
 macro_rules! statuses {
     ($($name:ident $code:literal $reason:literal;)*) => {
         impl Status {
             $(#[doc = concat!($code, " ", $reason)] pub const $name: Self = Self($code);)*
+
+            /// All of them, in ascending order.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The reason phrase.
             #[must_use]
@@ -66,6 +69,12 @@ impl Status {
     #[must_use]
     pub const fn code(self) -> u16 {
         self.0
+    }
+
+    /// Its place in [`Status::ALL`].
+    #[must_use]
+    pub fn place(self) -> usize {
+        Self::ALL.binary_search(&self).expect("there is no other way to make a status")
     }
 
     /// Whether an answer of this status never has a body or a Content-Length.
@@ -144,6 +153,7 @@ impl Problem {
                 "R001",
                 format!("요청 한도를 초과했습니다. {seconds}초 후 다시 시도해주세요."),
             ),
+            What::OutdatedId => Self::unavailable("S005", "외부 API 호출 실패 (ocid)"),
             What::UpstreamFailed { detail } => {
                 Self::unavailable("S005", format!("외부 API 호출 실패 ({detail})"))
             }
@@ -244,6 +254,7 @@ mod tests {
                 Fault::cool_down(42),
                 (429, "R001", "요청 한도를 초과했습니다. 42초 후 다시 시도해주세요.", Some(42)),
             ),
+            (Fault::outdated_id(), (503, "S005", "외부 API 호출 실패 (ocid)", upstream)),
             (Fault::upstream_failed("500"), (503, "S005", "외부 API 호출 실패 (500)", upstream)),
             (
                 Fault::upstream_timeout("ocid"),

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::build;
 use crate::http::Response;
+use crate::metrics::scrape::ShardScrape;
 use crate::routes::api::About;
-use crate::routes::owner::Counters;
 use crate::routes::respond;
 
 /// `/actuator/health`: an answer at all means the shard serves.
@@ -22,21 +22,23 @@ pub(super) fn health(about: &About) -> Response {
 }
 
 /// `/actuator/info`.
-pub(super) fn info(about: &About, driver: &str, counters: &[Option<Counters>]) -> Response {
-    let shard = |(id, counters): (usize, &Option<Counters>)| -> Value {
+pub(super) fn info(about: &About, shards: &[Option<ShardScrape>]) -> Response {
+    let shard = |(id, seen): (usize, &Option<ShardScrape>)| -> Value {
         // A shard that did not answer in time is said to be silent, not to have counted nothing.
-        counters.as_ref().map_or_else(
+        seen.as_ref().map_or_else(
             || json!({ "shard": id, "silent": true }),
-            |counters| {
+            |seen| {
                 json!({
                     "shard": id,
-                    "connectionsAccepted": counters.accepted,
-                    "connectionsOpen": counters.open,
-                    "panics": counters.panics,
+                    "driver": seen.driver,
+                    "connectionsAccepted": seen.runtime.accepted,
+                    "connectionsOpen": seen.runtime.open,
+                    "panics": seen.runtime.panics,
                 })
             },
         )
     };
+    let driver = shards.iter().flatten().map(|seen| seen.driver.as_str()).next();
     let document = json!({
         "app": {
             "name": "maple-expectation",
@@ -49,7 +51,7 @@ pub(super) fn info(about: &About, driver: &str, counters: &[Option<Counters>]) -
         "runtime": { "driver": driver, "shards": about.shards },
         "ruleset": about.ruleset,
         "upstream": { "kind": about.upstream_kind, "url": about.upstream_url },
-        "shards": counters.iter().enumerate().map(shard).collect::<Vec<_>>(),
+        "shards": shards.iter().enumerate().map(shard).collect::<Vec<_>>(),
     });
     respond::json(document.to_string())
 }

@@ -1,7 +1,6 @@
 //! The handler of one shard: a finished answer at once, else the route, the owner of the character, and the answer
 //! within the deadline.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future;
 use futures_util::future::Either;
-use shards::runtime::DriverKind;
 
 use crate::error::Fault;
-use crate::expectation::flow::Ask;
 use crate::expectation::flow::Source;
 use crate::expectation::ports::GameApi;
 use crate::expectation::ports::Workshop;
@@ -24,10 +21,13 @@ use crate::http::Response;
 use crate::http::Status;
 use crate::http::negotiate;
 use crate::http::status::Problem;
+use crate::metrics::scrape::RouteProbe;
 use crate::routes::actuator;
 use crate::routes::characters;
 use crate::routes::openapi;
 use crate::routes::owner::Owner;
+use crate::routes::owner::Wanted;
+use crate::routes::reports::Reports;
 use crate::routes::respond;
 use crate::routes::table;
 use crate::routes::table::Endpoint;
@@ -53,62 +53,68 @@ pub struct About {
 /// One per shard.
 pub struct Api<G, W> {
     owner: Rc<Owner<G, W>>,
+    reports: Reports,
     about: Arc<About>,
-    driver: DriverKind,
     api_docs: Bytes,
-    in_flight: Cell<usize>,
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
-    /// A handler in front of `owner`, on a shard that runs on `driver`.
+    /// A handler in front of `owner`.
     #[must_use]
-    pub fn new(owner: Rc<Owner<G, W>>, about: Arc<About>, driver: DriverKind) -> Self {
-        let api_docs = openapi::document().to_string().into();
-        Self { owner, about, driver, api_docs, in_flight: Cell::new(0) }
+    pub fn new(owner: Rc<Owner<G, W>>, reports: Reports, about: Arc<About>) -> Self {
+        Self { owner, reports, about, api_docs: openapi::document().to_string().into() }
     }
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Handler for Api<G, W> {
     async fn handle(&self, request: &Request<'_>) -> Response {
-        if let Some(hit) = self.hit(request) {
+        let began = self.reports.now();
+        if let Some((hit, route)) = self.hit(request) {
+            self.reports.answered(route, hit.status, began);
             return hit;
         }
-        match table::find(request.method(), request.path()) {
-            Matched::Route(..) if has_foreign_body(request) => {
+        let found = table::find(request.method(), request.path());
+        let route = found.place();
+        let response = match found {
+            Matched::Route { .. } if has_foreign_body(request) => {
                 Problem::transport(Status::UNSUPPORTED_MEDIA_TYPE).respond(request)
             }
-            Matched::Route(endpoint, parameters) => {
+            Matched::Route { endpoint, parameters, .. } => {
                 // Boxed: only a hit must not pay for the room a miss needs.
-                let answered = Box::pin(self.in_time(endpoint, parameters, request)).await;
+                let answered = Box::pin(self.in_time(endpoint, parameters, route, request)).await;
                 answered.unwrap_or_else(|fault| respond::fault(request, &fault))
             }
             Matched::OtherMethods(allow) => Problem::transport(Status::METHOD_NOT_ALLOWED)
                 .respond(request)
                 .field("Allow", &allow),
             Matched::Nothing => Problem::transport(Status::NOT_FOUND).respond(request),
-        }
+        };
+        self.reports.answered(route, response.status, began);
+        response
     }
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
     /// A finished answer to exactly this target. Targets with a query are never kept.
-    fn hit(&self, request: &Request<'_>) -> Option<Response> {
+    fn hit(&self, request: &Request<'_>) -> Option<(Response, usize)> {
         if !request.query().is_empty() || !matches!(request.method(), Method::Get | Method::Head) {
             return None;
         }
         let encoding = negotiate::encoding(request.headers("accept-encoding"));
-        let found = self.owner.near.get(encoding, request.path(), request.received())?;
-        Some(respond::finished(request, &found, Source::HitL1))
+        let (found, route) = self.owner.hit(encoding, request.path(), request.received())?;
+        self.reports.probe().near_hits.add(1);
+        Some((respond::finished(request, &found, Source::HitL1), route))
     }
 
     async fn in_time(
         &self,
         endpoint: Endpoint,
         parameters: [&str; 2],
+        route: usize,
         request: &Request<'_>,
     ) -> Result<Response, Fault> {
         let deadline = shards::spawn::sleep(self.about.deadline);
-        let answered = self.answer(endpoint, parameters, request);
+        let answered = self.answer(endpoint, parameters, route, request);
         match future::select(Box::pin(answered), Box::pin(deadline)).await {
             Either::Left((answered, _)) => answered,
             Either::Right(_) => Err(Fault::deadline()),
@@ -119,14 +125,15 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
         &self,
         endpoint: Endpoint,
         [name, second]: [&str; 2],
+        route: usize,
         request: &Request<'_>,
     ) -> Result<Response, Fault> {
         let view = match endpoint {
             Endpoint::Health => return Ok(actuator::health(&self.about)),
             Endpoint::Info => {
-                let counters = self.owner.all_counters().await;
-                return Ok(actuator::info(&self.about, &self.driver.to_string(), &counters));
+                return Ok(actuator::info(&self.about, &self.reports.gather().await));
             }
+            Endpoint::Prometheus => return Ok(respond::exposition(self.reports.render().await?)),
             Endpoint::ApiDocs => return Ok(respond::json(self.api_docs.clone())),
             Endpoint::HistoricLike => {
                 return Ok(Problem::new(Status::GONE, "H410", LIKE_MOVED).respond(request));
@@ -134,8 +141,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
             Endpoint::Character => {
                 let name = characters::name(name)?;
                 let _admitted = self.admit()?;
-                let identity = self.owner.identify(&name).await?;
-                return Ok(characters::identity(name.as_str(), &identity));
+                let (character, basic) = self.owner.identity(name).await?;
+                return Ok(characters::identity(&character, &basic));
             }
             Endpoint::Expectation | Endpoint::Recalculate => View::Expectation,
             Endpoint::ExpectationPreset => characters::preset(second)?,
@@ -147,46 +154,39 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
             Endpoint::Expectation => characters::force(request)?,
             _ => false,
         };
-        self.document(request, name, view, force).await
-    }
-
-    async fn document(
-        &self,
-        request: &Request<'_>,
-        name: &str,
-        view: View,
-        force: bool,
-    ) -> Result<Response, Fault> {
         let name = characters::name(name)?;
         let _admitted = self.admit()?;
-        let near = &self.owner.near;
-        let valid = near.flag(&name);
-        let answer = self.owner.answer(Ask { name, view, force }).await?;
-        let encoding = negotiate::encoding(request.headers("accept-encoding"));
-        let finished = respond::finish(&answer.body, encoding)?;
         let cacheable = request.method() != Method::Post && request.query().is_empty();
-        if cacheable && !answer.fresh_for.is_zero() {
-            let key = (encoding, request.path());
-            near.put(key, finished.clone(), valid, request.received(), answer.fresh_for);
+        if cacheable {
+            self.reports.probe().near_misses.add(1);
         }
-        Ok(respond::finished(request, &finished, answer.source))
+        let wanted = Wanted {
+            view,
+            force,
+            encoding: negotiate::encoding(request.headers("accept-encoding")),
+            target: cacheable.then(|| (request.path(), route)),
+        };
+        let (finished, source) = self.owner.document(name, wanted, request.received()).await?;
+        Ok(respond::finished(request, &finished, source))
     }
 
     /// Room for one more request in work; given back on drop.
     fn admit(&self) -> Result<Admitted<'_>, Fault> {
-        if self.in_flight.get() >= self.about.in_flight_max {
+        let probe = self.reports.probe();
+        if probe.in_flight.get() >= self.about.in_flight_max as u64 {
+            probe.rejected.add(1);
             return Err(Fault::overloaded("requests in flight"));
         }
-        self.in_flight.set(self.in_flight.get() + 1);
-        Ok(Admitted(&self.in_flight))
+        probe.in_flight.add(1);
+        Ok(Admitted(probe))
     }
 }
 
-struct Admitted<'a>(&'a Cell<usize>);
+struct Admitted<'a>(&'a RouteProbe);
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.in_flight.sub(1);
     }
 }
 

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::error::Fault;
-use crate::expectation::flow::Identity;
+use crate::expectation::character::Character;
 use crate::expectation::name::CharacterName;
+use crate::expectation::ports::Basic;
 use crate::expectation::view::View;
 use crate::http::Request;
 use crate::http::Response;
@@ -45,14 +46,14 @@ struct CharacterDoc<'a> {
     character_image: Option<&'a str>,
 }
 
-pub(super) fn identity(name: &str, identity: &Identity) -> Response {
+pub(super) fn identity(character: &Character, basic: &Basic) -> Response {
     let document = CharacterDoc {
-        user_ign: name,
-        ocid: &identity.ocid,
+        user_ign: character.name.as_str(),
+        ocid: character.ocid.as_str(),
         like_count: None,
-        world_name: identity.basic.world_name.as_deref(),
-        character_class: identity.basic.character_class.as_deref(),
-        character_image: identity.basic.character_image.as_deref(),
+        world_name: basic.world_name.as_deref(),
+        character_class: basic.character_class.as_deref(),
+        character_image: basic.character_image.as_deref(),
     };
     respond::json(serde_json::to_vec(&document).expect("texts always serialise"))
 }

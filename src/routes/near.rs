@@ -15,30 +15,32 @@ use bytes::Bytes;
 use shards::l1::Bytesize;
 use shards::l1::L1;
 
-use crate::expectation::name::CharacterName;
+use crate::expectation::character::Ocid;
 use crate::http::negotiate::Encoding;
 
 /// Longest use of an entry without asking the owner again: bounds what a lost invalidation can do.
-pub(super) const NEAR_AGE_MAX: Duration = Duration::from_secs(5);
+pub const NEAR_AGE_MAX: Duration = Duration::from_secs(5);
 /// A typical entry, to size the table: a gzip answer.
 const ENTRY_BYTES_TYPICAL: u64 = 12 << 10;
 /// Characters with a flag before flags that nobody holds are dropped.
 const FLAGS_SWEEP_FROM: usize = 1_024;
 
 /// One finished answer.
-#[derive(Clone)]
-pub(super) struct Finished {
+#[derive(Debug, Clone)]
+pub struct Finished {
     /// Field lines that do not change from request to request.
-    pub(super) fields: Bytes,
+    pub fields: Bytes,
     /// Validator, with its quotes.
-    pub(super) etag: Rc<str>,
+    pub etag: Rc<str>,
     /// The body in the coding of the entry.
-    pub(super) body: Bytes,
+    pub body: Bytes,
 }
 
 #[derive(Clone)]
 struct Entry {
     finished: Finished,
+    /// Which route it answers, for the counters.
+    route: usize,
     until: Duration,
     valid: Rc<Cell<bool>>,
 }
@@ -50,60 +52,75 @@ impl Bytesize for Entry {
 }
 
 /// The near cache of one shard.
-pub(super) struct Near {
+pub struct Near {
     gzip: RefCell<L1<Box<str>, Entry>>,
     plain: RefCell<L1<Box<str>, Entry>>,
-    flags: RefCell<HashMap<CharacterName, Weak<Cell<bool>>, ahash::RandomState>>,
+    flags: RefCell<HashMap<Ocid, Weak<Cell<bool>>, ahash::RandomState>>,
 }
 
 impl Near {
     /// `bytes_max` for gzip answers and as much again for plain ones. Gzip bodies are shared with the owner's cache.
-    pub(super) fn new(bytes_max: u64) -> Self {
+    #[must_use]
+    pub fn new(bytes_max: u64) -> Self {
         let cache = || RefCell::new(L1::new(bytes_max, ENTRY_BYTES_TYPICAL));
         Self { gzip: cache(), plain: cache(), flags: RefCell::default() }
     }
 
-    /// The answer to `target`, if it may still be used at `now`.
-    pub(super) fn get(&self, encoding: Encoding, target: &str, now: Duration) -> Option<Finished> {
+    /// The answer to `target` and its route, if it may still be used at `now`.
+    #[must_use]
+    pub fn get(
+        &self,
+        encoding: Encoding,
+        target: &str,
+        now: Duration,
+    ) -> Option<(Finished, usize)> {
         let (entry, _) = self.of(encoding).borrow().get(target, now)?;
-        (entry.valid.get() && now < entry.until).then_some(entry.finished)
+        (entry.valid.get() && now < entry.until).then_some((entry.finished, entry.route))
     }
 
     /// Keeps an answer that the owner calls fresh for `fresh_for` more. `valid` must be from before the owner was
     /// asked: an invalidation that came in between wins.
-    pub(super) fn put(
+    pub fn put(
         &self,
-        (encoding, target): (Encoding, &str),
+        (encoding, target, route): (Encoding, &str, usize),
         finished: Finished,
         valid: Rc<Cell<bool>>,
         now: Duration,
         fresh_for: Duration,
     ) {
         if valid.get() {
-            let entry = Entry { finished, until: now + fresh_for.min(NEAR_AGE_MAX), valid };
+            let entry = Entry { finished, route, until: now + fresh_for.min(NEAR_AGE_MAX), valid };
             self.of(encoding).borrow_mut().put(target.into(), entry, now);
         }
     }
 
     /// The flag of a character's entries; to be taken before asking the owner.
-    pub(super) fn flag(&self, name: &CharacterName) -> Rc<Cell<bool>> {
+    #[must_use]
+    pub fn flag(&self, ocid: &Ocid) -> Rc<Cell<bool>> {
         let mut flags = self.flags.borrow_mut();
-        if let Some(flag) = flags.get(name).and_then(Weak::upgrade) {
+        if let Some(flag) = flags.get(ocid).and_then(Weak::upgrade) {
             return flag;
         }
         if flags.len() >= FLAGS_SWEEP_FROM && flags.len().is_power_of_two() {
             flags.retain(|_, flag| flag.strong_count() > 0);
         }
         let flag = Rc::new(Cell::new(true));
-        flags.insert(name.clone(), Rc::downgrade(&flag));
+        flags.insert(ocid.clone(), Rc::downgrade(&flag));
         flag
     }
 
     /// Forgets every answer about a character.
-    pub(super) fn invalidate(&self, name: &CharacterName) {
-        if let Some(flag) = self.flags.borrow_mut().remove(name).and_then(|flag| flag.upgrade()) {
+    pub fn invalidate(&self, ocid: &Ocid) {
+        if let Some(flag) = self.flags.borrow_mut().remove(ocid).and_then(|flag| flag.upgrade()) {
             flag.set(false);
         }
+    }
+
+    /// Entries and bytes held.
+    #[must_use]
+    pub fn sizes(&self) -> (u64, u64) {
+        let (gzip, plain) = (self.gzip.borrow(), self.plain.borrow());
+        ((gzip.len() + plain.len()) as u64, gzip.bytes() + plain.bytes())
     }
 
     fn of(&self, encoding: Encoding) -> &RefCell<L1<Box<str>, Entry>> {
@@ -127,19 +144,19 @@ mod tests {
     }
 
     fn body(near: &Near, target: &str, seconds: u64) -> Option<Bytes> {
-        near.get(Encoding::Gzip, target, Duration::from_secs(seconds)).map(|found| found.body)
+        near.get(Encoding::Gzip, target, Duration::from_secs(seconds)).map(|(found, _)| found.body)
     }
 
     #[test]
     fn answers_age_and_are_forgotten_by_character() {
         let near = Near::new(1 << 20);
-        let [a, b] = ["가", "나"].map(|name| CharacterName::parse(name).expect("valid"));
+        let [a, b] = ["a", "b"].map(Ocid::new);
         let long = Duration::from_secs(900);
-        for (target, name) in [("/a", &a), ("/a/preset/2", &a), ("/b", &b)] {
+        for (target, ocid) in [("/a", &a), ("/a/preset/2", &a), ("/b", &b)] {
             near.put(
-                (Encoding::Gzip, target),
+                (Encoding::Gzip, target, 0),
                 finished("x"),
-                near.flag(name),
+                near.flag(ocid),
                 Duration::ZERO,
                 long,
             );
@@ -157,16 +174,16 @@ mod tests {
     #[test]
     fn an_invalidation_wins_over_an_answer_asked_for_before_it() {
         let near = Near::new(1 << 20);
-        let name = CharacterName::parse("가").expect("valid");
-        let asked = near.flag(&name);
-        near.invalidate(&name);
+        let ocid = Ocid::new("a");
+        let asked = near.flag(&ocid);
+        near.invalidate(&ocid);
         let now = Duration::ZERO;
-        near.put((Encoding::Gzip, "/a"), finished("old"), asked, now, Duration::from_secs(900));
+        near.put((Encoding::Gzip, "/a", 0), finished("old"), asked, now, Duration::from_secs(900));
         assert!(body(&near, "/a", 0).is_none());
         near.put(
-            (Encoding::Gzip, "/a"),
+            (Encoding::Gzip, "/a", 0),
             finished("new"),
-            near.flag(&name),
+            near.flag(&ocid),
             now,
             Duration::from_secs(900),
         );

@@ -99,6 +99,12 @@ fn operation_responses(route: &Route) -> Value {
             responses.insert("200".to_owned(), document("Object"));
             return Value::Object(responses);
         }
+        Endpoint::Prometheus => {
+            let text = json!({ "text/plain": { "schema": { "type": "string" } } });
+            let ok = json!({ "description": "OK", "content": text });
+            responses.insert("200".to_owned(), ok);
+            return Value::Object(responses);
+        }
         Endpoint::Expectation | Endpoint::ExpectationPreset | Endpoint::Recalculate => {
             responses.insert("200".to_owned(), document("Expectation"));
         }

@@ -1,5 +1,11 @@
-//! One hop to the shard that owns a character, and what the owner does there. What crosses is an [`Event`].
+//! A shard as the owner of some characters and as a client of the owners of the others: from a nickname to a
+//! finished document. What crosses shards is a [`Question`]; a reply nobody waits for any more ends the work for it.
+//!
+//! A nickname is resolved on its home shard, `hash(name)`; the gear is kept by the owner, `hash(ocid)`. What a
+//! shard has learnt about names it keeps, so that one hop is the usual price of a miss, and none that of a hit.
 
+use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,35 +16,47 @@ use shards::ShardId;
 use shards::mailbox::Mailboxes;
 use shards::mailbox::Reason;
 use shards::routing::owner_of;
+use shards::spawn;
 
 use crate::error::Fault;
+use crate::error::What;
+use crate::expectation::character::Character;
+use crate::expectation::character::Ocid;
+use crate::expectation::directory::Directory;
 use crate::expectation::flow::Answer;
 use crate::expectation::flow::Ask;
 use crate::expectation::flow::Flow;
-use crate::expectation::flow::Identity;
+use crate::expectation::flow::Source;
 use crate::expectation::name::CharacterName;
+use crate::expectation::ports::Basic;
 use crate::expectation::ports::GameApi;
 use crate::expectation::ports::Workshop;
 use crate::expectation::view::View;
+use crate::http::negotiate::Encoding;
+use crate::routes::event::Event;
+use crate::routes::near::Finished;
 use crate::routes::near::Near;
-
-/// What a shard has counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names of the probe's own counters")]
-pub struct Counters {
-    pub accepted: u64,
-    pub open: u64,
-    pub panics: u64,
-}
+use crate::routes::respond;
 
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 
-/// What one shard asks of another. Owned and `Send`.
-pub enum Event {
+/// What one shard asks of another as the owner of characters. Owned and `Send`.
+pub enum Question {
+    /// The id behind a nickname whose home the receiver is.
+    Locate {
+        /// Normalised name.
+        name: String,
+        /// An id that turned out to be none any more: not this one from memory.
+        outdated: Option<String>,
+        /// Where the id goes.
+        reply: Reply<String>,
+    },
     /// A document of a character that the receiver owns.
     Ask {
         /// Normalised name.
         name: String,
+        /// Its id.
+        ocid: String,
         /// Which document.
         view: View,
         /// Fetch again.
@@ -47,37 +65,45 @@ pub enum Event {
         reply: Reply<Answer>,
     },
     /// Facts about a character that the receiver owns.
-    Identify {
-        /// Normalised name.
-        name: String,
+    Facts {
+        /// Its id.
+        ocid: String,
         /// Where the answer goes.
-        reply: Reply<Identity>,
+        reply: Reply<Basic>,
     },
     /// A character changed: forget its finished answers.
     Invalidate {
-        /// Normalised name.
-        name: String,
+        /// Its id.
+        ocid: String,
         /// Told when they are forgotten.
         done: oneshot::Sender<()>,
     },
-    /// The receiver's counters.
-    Count {
-        /// Where the answer goes.
-        reply: oneshot::Sender<Counters>,
-    },
 }
 
-/// How long a forced answer waits for the other shards to forget the old one, and `/actuator/info` for their
-/// counters. A shard that takes longer is stuck, and its near cache asks again on its own before long.
+/// Which document, in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Which.
+    pub view: View,
+    /// Fetch again.
+    pub force: bool,
+    /// The coding the client takes.
+    pub encoding: Encoding,
+    /// The target under which the finished answer may be kept, if it may, and its route for the counters.
+    pub target: Option<(&'a str, usize)>,
+}
+
+/// How long a forced answer waits for the other shards to forget the old one. A shard that takes longer is stuck,
+/// and its near cache asks again on its own before long.
 const SHARD_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A shard as the owner of some characters and as a client of the owners of the others. One per shard.
+/// One per shard.
 pub struct Owner<G, W> {
     shard: ShardId,
     mailboxes: Mailboxes<Event>,
+    directory: Rc<Directory<G>>,
     flow: Rc<Flow<G, W>>,
-    counters: Box<dyn Fn() -> Counters>,
-    pub(super) near: Near,
+    near: Near,
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
@@ -85,122 +111,250 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     pub fn new(
         shard: ShardId,
         mailboxes: Mailboxes<Event>,
+        directory: Rc<Directory<G>>,
         flow: Rc<Flow<G, W>>,
-        counters: Box<dyn Fn() -> Counters>,
         near_bytes_max: u64,
     ) -> Rc<Self> {
-        Rc::new(Self { shard, mailboxes, flow, counters, near: Near::new(near_bytes_max) })
+        Rc::new(Self { shard, mailboxes, directory, flow, near: Near::new(near_bytes_max) })
     }
 
-    /// Answers a question here or where its character is owned.
+    /// A finished answer to exactly this target and its route, if this shard has one that may still be used.
+    #[must_use]
+    pub fn hit(
+        &self,
+        encoding: Encoding,
+        target: &str,
+        now: Duration,
+    ) -> Option<(Finished, usize)> {
+        self.near.get(encoding, target, now)
+    }
+
+    /// The document of a character, wherever it is owned; kept near when the owner calls it fresh. `now` is when it
+    /// was asked for.
     ///
     /// # Errors
-    /// The owner's fault, or `Overloaded` when its mailbox is full.
-    pub async fn answer(&self, ask: Ask) -> Result<Answer, Fault> {
-        let Some(owner) = self.elsewhere(&ask.name) else { return self.own_answer(ask).await };
-        let Ask { name, view, force } = ask;
-        let name = name.as_str().to_owned();
-        self.hop(owner, |reply| Event::Ask { name, view, force, reply }).await
+    /// What the game or the owner said; `Overloaded` when a mailbox is full.
+    pub async fn document(
+        &self,
+        name: CharacterName,
+        wanted: Wanted<'_>,
+        now: Duration,
+    ) -> Result<(Finished, Source), Fault> {
+        let character = self.locate(name, wanted.force).await?;
+        match self.document_of(&character, wanted, now).await {
+            Err(Fault { what: What::OutdatedId, .. }) => {
+                let character = self.locate_again(character).await?;
+                self.document_of(&character, wanted, now).await
+            }
+            done => done,
+        }
     }
 
-    /// Identifies a character here or where it is owned.
+    /// Id and basic facts of a character, wherever it is owned.
     ///
     /// # Errors
-    /// As [`Owner::answer`].
-    pub async fn identify(&self, name: &CharacterName) -> Result<Identity, Fault> {
-        let Some(owner) = self.elsewhere(name) else { return self.flow.identity(name).await };
-        let name = name.as_str().to_owned();
-        self.hop(owner, |reply| Event::Identify { name, reply }).await
+    /// As [`Owner::document`].
+    pub async fn identity(&self, name: CharacterName) -> Result<(Character, Basic), Fault> {
+        let character = self.locate(name, false).await?;
+        match self.facts(&character.ocid).await {
+            Err(Fault { what: What::OutdatedId, .. }) => {
+                let character = self.locate_again(character).await?;
+                let basic = self.facts(&character.ocid).await?;
+                Ok((character, basic))
+            }
+            basic => Ok((character, basic?)),
+        }
     }
 
-    /// The counters of every shard; None for one that did not answer in time.
-    pub async fn all_counters(&self) -> Vec<Option<Counters>> {
-        let asked = ShardId::all(self.mailboxes.shards()).map(|shard| async move {
-            if shard == self.shard {
-                return Some((self.counters)());
+    /// Does what another shard asks.
+    pub async fn work(&self, question: Question) {
+        match question {
+            Question::Locate { name, outdated, reply } => {
+                reply_with(reply, self.home_locate(&name, outdated)).await;
             }
-            let (reply, counters) = oneshot::channel();
-            self.mailboxes.try_send(shard, Event::Count { reply }).ok()?;
-            soon(counters).await
-        });
-        future::join_all(asked).await
-    }
-
-    /// Does what another shard asks. A reply nobody waits for any more is no error: that client is gone.
-    pub async fn work(self: Rc<Self>, event: Event) {
-        match event {
-            Event::Ask { name, view, force, reply } => {
-                let answer = match CharacterName::parse(&name) {
-                    Ok(name) => self.own_answer(Ask { name, view, force }).await,
-                    Err(fault) => Err(fault),
+            Question::Ask { name, ocid, view, force, reply } => {
+                let asked = async {
+                    let name = CharacterName::parse(&name)?;
+                    let character = Character { name, ocid: Ocid::new(&ocid) };
+                    self.own_answer(Ask { character, view, force }).await
                 };
-                let _ = reply.send(answer);
+                reply_with(reply, asked).await;
             }
-            Event::Identify { name, reply } => {
-                let identity = match CharacterName::parse(&name) {
-                    Ok(name) => self.flow.identity(&name).await,
-                    Err(fault) => Err(fault),
-                };
-                let _ = reply.send(identity);
+            Question::Facts { ocid, reply } => {
+                reply_with(reply, self.flow.facts(&Ocid::new(&ocid))).await;
             }
-            Event::Invalidate { name, done } => {
-                if let Ok(name) = CharacterName::parse(&name) {
-                    self.near.invalidate(&name);
-                }
+            Question::Invalidate { ocid, done } => {
+                self.near.invalidate(&Ocid::new(&ocid));
+                // The asker may have given up waiting; what it asked for is done.
                 let _ = done.send(());
             }
-            Event::Count { reply } => {
-                let _ = reply.send((self.counters)());
-            }
         }
+    }
+
+    /// The flow behind, for its sizes.
+    #[must_use]
+    pub fn flow(&self) -> &Flow<G, W> {
+        &self.flow
+    }
+
+    /// The names known here.
+    #[must_use]
+    pub fn directory(&self) -> &Directory<G> {
+        &self.directory
+    }
+
+    /// Finished answers held here, and their bytes.
+    #[must_use]
+    pub fn near_sizes(&self) -> (u64, u64) {
+        self.near.sizes()
+    }
+
+    /// The sending ends of this shard.
+    #[must_use]
+    pub fn mailboxes(&self) -> &Mailboxes<Event> {
+        &self.mailboxes
+    }
+
+    async fn document_of(
+        &self,
+        character: &Character,
+        wanted: Wanted<'_>,
+        now: Duration,
+    ) -> Result<(Finished, Source), Fault> {
+        // From before the owner is asked: an invalidation that comes in between wins.
+        let valid = self.near.flag(&character.ocid);
+        let Wanted { view, force, encoding, target } = wanted;
+        let answer = self.answer(Ask { character: character.clone(), view, force }).await?;
+        let finished = respond::finish(&answer.body, encoding)?;
+        if let Some((target, route)) = target
+            && !answer.fresh_for.is_zero()
+        {
+            let key = (encoding, target, route);
+            self.near.put(key, finished.clone(), valid, now, answer.fresh_for);
+        }
+        Ok((finished, answer.source))
+    }
+
+    async fn locate(&self, name: CharacterName, force: bool) -> Result<Character, Fault> {
+        let ocid = match self.directory.known(&name) {
+            Some(Ok(ocid)) => ocid,
+            Some(Err(unknown)) if !force => return Err(unknown),
+            _ => self.ask_home(&name, None).await?,
+        };
+        Ok(Character { name, ocid })
+    }
+
+    /// After the game refused the id: what the name stands for now, if that is something else.
+    async fn locate_again(&self, character: Character) -> Result<Character, Fault> {
+        let Character { name, ocid: outdated } = character;
+        self.directory.forget(&name, &outdated);
+        let ocid = self.ask_home(&name, Some(&outdated)).await?;
+        if ocid == outdated {
+            return Err(Fault::upstream_failed("the game gives an id that it does not know"));
+        }
+        Ok(Character { name, ocid })
+    }
+
+    async fn ask_home(&self, name: &CharacterName, outdated: Option<&Ocid>) -> Result<Ocid, Fault> {
+        let text = name.as_str().to_owned();
+        let outdated = outdated.map(|ocid| ocid.as_str().to_owned());
+        let Some(home) = self.elsewhere(text.as_bytes()) else {
+            return self.home_locate(&text, outdated).await.map(|ocid| Ocid::new(&ocid));
+        };
+        let found = self.hop(home, |reply| Question::Locate { name: text, outdated, reply }).await;
+        self.directory.learn(name, found.map(|ocid| Ocid::new(&ocid)))
+    }
+
+    async fn home_locate(&self, name: &str, outdated: Option<String>) -> Result<String, Fault> {
+        let name = CharacterName::parse(name)?;
+        if let Some(outdated) = outdated {
+            self.directory.forget(&name, &Ocid::new(&outdated));
+        }
+        let ocid = match self.directory.known(&name) {
+            Some(Ok(ocid)) => ocid,
+            // Those who only want what is known have looked already.
+            _ => self.directory.resolve(&name).await?,
+        };
+        Ok(ocid.as_str().to_owned())
+    }
+
+    async fn facts(&self, ocid: &Ocid) -> Result<Basic, Fault> {
+        let text = ocid.as_str().to_owned();
+        let Some(owner) = self.elsewhere(text.as_bytes()) else {
+            return self.flow.facts(ocid).await;
+        };
+        self.hop(owner, |reply| Question::Facts { ocid: text, reply }).await
+    }
+
+    async fn answer(&self, ask: Ask) -> Result<Answer, Fault> {
+        let Some(owner) = self.elsewhere(ask.character.ocid.as_str().as_bytes()) else {
+            return self.own_answer(ask).await;
+        };
+        let Ask { character, view, force } = ask;
+        let (name, ocid) = (character.name.as_str().to_owned(), character.ocid.as_str().to_owned());
+        self.hop(owner, |reply| Question::Ask { name, ocid, view, force, reply }).await
     }
 
     /// A forced answer is given only after every shard has forgotten the old one.
     async fn own_answer(&self, ask: Ask) -> Result<Answer, Fault> {
-        let forced = ask.force.then(|| ask.name.clone());
+        let forced = ask.force.then(|| ask.character.ocid.clone());
         let answer = self.flow.answer(ask).await?;
-        if let Some(name) = forced {
-            self.invalidate_everywhere(&name).await;
+        if let Some(ocid) = forced {
+            self.invalidate_everywhere(&ocid).await;
         }
         Ok(answer)
     }
 
-    async fn invalidate_everywhere(&self, name: &CharacterName) {
-        self.near.invalidate(name);
+    async fn invalidate_everywhere(&self, ocid: &Ocid) {
+        self.near.invalidate(ocid);
         let others = ShardId::all(self.mailboxes.shards()).filter(|shard| *shard != self.shard);
         let told = others.map(|shard| async move {
             let (done, acknowledged) = oneshot::channel();
-            let event = Event::Invalidate { name: name.as_str().to_owned(), done };
-            if self.mailboxes.try_send(shard, event).is_err() || soon(acknowledged).await.is_none() {
-                tracing::warn!(%shard, character = %name, "may serve the old answer a few seconds more");
+            let event =
+                Event::Question(Question::Invalidate { ocid: ocid.as_str().to_owned(), done });
+            if self.mailboxes.try_send(shard, event).is_err() || soon(acknowledged).await.is_none()
+            {
+                let ocid = ocid.as_str();
+                tracing::warn!(%shard, ocid, "may serve the old answer a few seconds more");
             }
         });
         future::join_all(told).await;
     }
 
-    /// The other shard that owns a character, if another does.
-    fn elsewhere(&self, name: &CharacterName) -> Option<ShardId> {
-        let owner = owner_of(name.as_str().as_bytes(), self.mailboxes.shards());
+    /// The other shard that a key belongs to, if it belongs to another.
+    fn elsewhere(&self, key: &[u8]) -> Option<ShardId> {
+        let owner = owner_of(key, self.mailboxes.shards());
         (owner != self.shard).then_some(owner)
     }
 
     async fn hop<T>(
         &self,
-        owner: ShardId,
-        event: impl FnOnce(Reply<T>) -> Event,
+        to: ShardId,
+        question: impl FnOnce(Reply<T>) -> Question,
     ) -> Result<T, Fault> {
         let (reply, answer) = oneshot::channel();
-        self.mailboxes.try_send(owner, event(reply)).map_err(|refused| match refused.reason {
-            Reason::Full => Fault::overloaded("mailbox"),
-            Reason::Closed => Fault::internal("the owner shard has ended"),
+        self.mailboxes.try_send(to, Event::Question(question(reply))).map_err(|refused| {
+            match refused.reason {
+                Reason::Full => Fault::overloaded("mailbox"),
+                Reason::Closed => Fault::internal("the owner shard has ended"),
+            }
         })?;
         answer.await.unwrap_or_else(|_| Err(Fault::internal("the owner shard dropped a question")))
     }
 }
 
+/// Sends what `work` gives, or drops it as soon as nobody waits for it any more.
+async fn reply_with<T>(mut reply: Reply<T>, work: impl Future<Output = Result<T, Fault>>) {
+    let done = match future::select(pin!(work), reply.cancellation()).await {
+        Either::Left((done, _)) => done,
+        Either::Right(_) => return,
+    };
+    // The asker may be gone since.
+    let _ = reply.send(done);
+}
+
 async fn soon<T>(answer: oneshot::Receiver<T>) -> Option<T> {
-    let limit = Box::pin(shards::spawn::sleep(SHARD_ANSWER_TIMEOUT));
-    match future::select(answer, limit).await {
+    match future::select(answer, pin!(spawn::sleep(SHARD_ANSWER_TIMEOUT))).await {
         Either::Left((answer, _)) => answer.ok(),
         Either::Right(_) => None,
     }

@@ -55,6 +55,11 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response {
         .field("X-Content-Type-Options", "nosniff")
 }
 
+/// Metrics in the Prometheus text format.
+pub(super) fn exposition(text: String) -> Response {
+    Response::new(Status::OK).body("text/plain; version=0.0.4; charset=utf-8", text)
+}
+
 /// A fault, told and logged here and nowhere else.
 pub(super) fn fault(request: &Request<'_>, fault: &Fault) -> Response {
     use crate::error::Who;

@@ -15,6 +15,7 @@ pub enum Endpoint {
     HistoricLike,
     Health,
     Info,
+    Prometheus,
     ApiDocs,
 }
 
@@ -80,18 +81,37 @@ pub const ROUTES: &[Route] = &[
     post("/api/v1/characters/{userIgn}/like", Endpoint::HistoricLike, "Gone: use V2"),
     get("/actuator/health", Endpoint::Health, "Whether the server can answer"),
     get("/actuator/info", Endpoint::Info, "Build, drivers, ruleset, upstream, counters"),
+    get("/actuator/prometheus", Endpoint::Prometheus, "Metrics in the Prometheus text format"),
     get("/v3/api-docs", Endpoint::ApiDocs, "This interface as an OpenAPI 3.1 document"),
 ];
 
 /// What a path and a method lead to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Matched<'p> {
-    /// This endpoint, with the raw segments that stand for the braces, in order.
-    Route(Endpoint, [&'p str; 2]),
+    /// A route.
+    Route {
+        /// Its place in [`ROUTES`].
+        place: usize,
+        /// What answers it.
+        endpoint: Endpoint,
+        /// The raw segments that stand for the braces, in order.
+        parameters: [&'p str; 2],
+    },
     /// The path exists, the method does not; these do.
     OtherMethods(String),
     /// No such path.
     Nothing,
+}
+
+impl Matched<'_> {
+    /// Place of the route in [`ROUTES`]; one behind the last for what has none.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        match self {
+            Self::Route { place, .. } => *place,
+            Self::OtherMethods(_) | Self::Nothing => ROUTES.len(),
+        }
+    }
 }
 
 /// Finds the route of a raw (still percent-encoded) path.
@@ -99,10 +119,10 @@ pub enum Matched<'p> {
 pub fn find(method: Method, path: &str) -> Matched<'_> {
     let wanted = if method == Method::Head { Method::Get } else { method };
     let mut others = Vec::new();
-    for route in ROUTES {
+    for (place, route) in ROUTES.iter().enumerate() {
         let Some(parameters) = matches(route.path, path) else { continue };
         if route.method == wanted {
-            return Matched::Route(route.endpoint, parameters);
+            return Matched::Route { place, endpoint: route.endpoint, parameters };
         }
         others.extend(allowed(route.method));
     }
@@ -142,7 +162,7 @@ mod tests {
     fn every_route_is_found_by_its_own_path() {
         for route in ROUTES {
             let path = route.path.replace("{userIgn}", "a").replace("{presetNo}", "2");
-            let Matched::Route(endpoint, _) = find(route.method, &path) else {
+            let Matched::Route { endpoint, .. } = find(route.method, &path) else {
                 panic!("{path} leads nowhere");
             };
             assert_eq!(endpoint, route.endpoint, "{path}");
@@ -154,7 +174,11 @@ mod tests {
         let path = "/api/v4/characters/%EA%B0%95/expectation/preset/2";
         assert_eq!(
             find(Method::Head, path),
-            Matched::Route(Endpoint::ExpectationPreset, ["%EA%B0%95", "2"])
+            Matched::Route {
+                place: 1,
+                endpoint: Endpoint::ExpectationPreset,
+                parameters: ["%EA%B0%95", "2"]
+            }
         );
         assert_eq!(find(Method::Delete, path), Matched::OtherMethods("GET, HEAD".to_owned()));
         let recalculate = "/api/v4/characters/a/expectation/recalculate";

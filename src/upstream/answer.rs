@@ -30,6 +30,8 @@ pub enum Outcome {
     Answered,
     /// The nickname does not exist. Only the id endpoint can say so.
     NoSuchCharacter,
+    /// The id does not exist, though it once was given for a nickname. The other endpoints say so.
+    NoSuchId,
     /// Refused; `name` is the error name of the body if it had a readable one.
     Refused {
         /// Whether and how it pays to ask again.
@@ -68,6 +70,9 @@ pub struct Basic {
 }
 
 impl Endpoint {
+    /// All of them, in order of declaration.
+    pub const ALL: [Self; 3] = [Self::Id, Self::Basic, Self::Equipment];
+
     /// Path and query up to the value.
     #[must_use]
     pub const fn target(self) -> &'static str {
@@ -98,6 +103,9 @@ pub fn classify(endpoint: Endpoint, status: u16, body: &[u8]) -> Outcome {
     let name = error_name(body);
     let kind = match (status, name.as_deref()) {
         (400, Some("OPENAPI00004")) if endpoint == Endpoint::Id => return Outcome::NoSuchCharacter,
+        (400, Some("OPENAPI00003" | "OPENAPI00004")) if endpoint != Endpoint::Id => {
+            return Outcome::NoSuchId;
+        }
         (429, _) | (_, Some("OPENAPI00007")) => Refusal::Quota,
         // Data being prepared, game maintenance, API maintenance: 400 or 503, and all pass.
         (_, Some("OPENAPI00009" | "OPENAPI00010" | "OPENAPI00011")) => Refusal::Temporary,
@@ -200,23 +208,24 @@ mod tests {
         ];
         for (name, status, kind) in table {
             for endpoint in [Endpoint::Id, Endpoint::Basic, Endpoint::Equipment] {
-                let expected = Outcome::Refused { kind, name: Some(name.to_owned()) };
+                let expected = match (endpoint, name) {
+                    (Endpoint::Basic | Endpoint::Equipment, "OPENAPI00003") => Outcome::NoSuchId,
+                    _ => Outcome::Refused { kind, name: Some(name.to_owned()) },
+                };
                 assert_eq!(classify(endpoint, status, &body(name)), expected, "{endpoint} {name}");
             }
         }
     }
 
     #[test]
-    fn only_a_bad_parameter_on_the_id_endpoint_means_no_such_character() {
+    fn a_bad_parameter_means_no_such_name_or_no_such_id() {
         let bad = body("OPENAPI00004");
         assert_eq!(classify(Endpoint::Id, 400, &bad), Outcome::NoSuchCharacter);
-        for (endpoint, status) in
-            [(Endpoint::Id, 404), (Endpoint::Basic, 400), (Endpoint::Equipment, 400)]
-        {
-            let got = classify(endpoint, status, &bad);
-            let name = Some("OPENAPI00004".to_owned());
-            assert_eq!(got, Outcome::Refused { kind: Refusal::Permanent, name });
-        }
+        assert_eq!(classify(Endpoint::Basic, 400, &bad), Outcome::NoSuchId);
+        assert_eq!(classify(Endpoint::Equipment, 400, &bad), Outcome::NoSuchId);
+        let other_status =
+            Outcome::Refused { kind: Refusal::Permanent, name: Some("OPENAPI00004".to_owned()) };
+        assert_eq!(classify(Endpoint::Id, 404, &bad), other_status);
         let nameless = Outcome::Refused { kind: Refusal::Permanent, name: None };
         assert_eq!(classify(Endpoint::Id, 400, b"<html>"), nameless);
         assert_eq!(classify(Endpoint::Id, 302, b""), nameless);

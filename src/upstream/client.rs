@@ -1,6 +1,6 @@
 //! Client of the game API. Shared within the backplane; needs a tokio runtime.
 //! Dropping a call closes its socket: an answer never reaches another caller. No redirects, no
-//! retries; the key is in no message. What a response means is decided in `answer`.
+//! retries (`guarded` makes those); the key is in no message. What a response means is decided in `answer`.
 
 use std::error::Error;
 use std::fmt;
@@ -24,6 +24,7 @@ use hyper::header::ACCEPT_ENCODING;
 use hyper::header::CONTENT_ENCODING;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
+use hyper::header::RETRY_AFTER;
 use hyper::header::USER_AGENT;
 use hyper_rustls::HttpsConnector;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -48,6 +49,9 @@ use crate::upstream::answer;
 use crate::upstream::answer::Basic;
 use crate::upstream::answer::Endpoint;
 use crate::upstream::answer::Outcome;
+use crate::upstream::answer::Refusal;
+use crate::upstream::failure::Failure;
+use crate::upstream::failure::Sign;
 
 /// How to reach the API.
 #[derive(Debug, Clone)]
@@ -88,6 +92,7 @@ struct Received {
     status: StatusCode,
     body: Bytes,
     gzip: bool,
+    retry_after: Option<Duration>,
 }
 
 const API_KEY: HeaderName = HeaderName::from_static("x-nxopen-api-key");
@@ -140,55 +145,66 @@ impl Client {
     ///
     /// # Errors
     /// `no_such_character`, `upstream_failed`, `upstream_timeout`, `overloaded`.
-    pub async fn ocid(&self, name: &str) -> Result<String, Fault> {
+    pub async fn ocid(&self, name: &str) -> Result<String, Failure> {
         let received = self.call(Endpoint::Id, name).await?;
-        answer::ocid(&received.plain(Endpoint::Id)?)
+        answer::ocid(&received.plain(Endpoint::Id)?).map_err(Failure::ill)
     }
 
     /// The basic facts behind an OCID.
     ///
     /// # Errors
-    /// `upstream_failed`, `upstream_timeout`, `overloaded`.
-    pub async fn basic(&self, ocid: &str) -> Result<Basic, Fault> {
+    /// `outdated_id`, `upstream_failed`, `upstream_timeout`, `overloaded`.
+    pub async fn basic(&self, ocid: &str) -> Result<Basic, Failure> {
         let received = self.call(Endpoint::Basic, ocid).await?;
-        answer::basic(&received.plain(Endpoint::Basic)?)
+        answer::basic(&received.plain(Endpoint::Basic)?).map_err(Failure::ill)
     }
 
     /// The equipment behind an OCID, unparsed and still packed if it came packed.
     ///
     /// # Errors
-    /// `upstream_failed`, `upstream_timeout`, `overloaded`.
-    pub async fn equipment(&self, ocid: &str) -> Result<Document, Fault> {
+    /// As [`Client::basic`].
+    pub async fn equipment(&self, ocid: &str) -> Result<Document, Failure> {
         let Received { body, gzip, .. } = self.call(Endpoint::Equipment, ocid).await?;
         if answer::looks_like_document(&body, gzip) {
             // A copy of its own: the bytes received are a slice of a read buffer many times their size, which a cached
             // document would keep alive.
             return Ok(Document { body: Bytes::copy_from_slice(&body), gzip });
         }
-        Err(answer::unreadable(Endpoint::Equipment))
+        Err(Failure::ill(answer::unreadable(Endpoint::Equipment)))
     }
 
     /// One exchange that was answered with 200.
-    async fn call(&self, endpoint: Endpoint, value: &str) -> Result<Received, Fault> {
+    async fn call(&self, endpoint: Endpoint, value: &str) -> Result<Received, Failure> {
         let Ok(_permit) = self.calls.try_acquire() else {
-            return Err(Fault::overloaded("upstream calls"));
+            return Err(Failure::new(Sign::NotMade, Fault::overloaded("upstream calls")));
         };
         let received = self.exchange(endpoint, value).await?;
         let status = received.status.as_u16();
         let body = if status == 200 { Bytes::new() } else { received.plain(endpoint)? };
         match answer::classify(endpoint, status, &body) {
             Outcome::Answered => Ok(received),
-            Outcome::NoSuchCharacter => Err(Fault::no_such_character(value)),
-            Outcome::Refused { name, .. } => {
+            Outcome::NoSuchCharacter => {
+                Err(Failure::new(Sign::Well, Fault::no_such_character(value)))
+            }
+            Outcome::NoSuchId => Err(Failure::refused(Fault::outdated_id())),
+            Outcome::Refused { kind, name } => {
                 let name = name.as_deref().unwrap_or("without an error name");
-                Err(Fault::upstream_failed(format!("{endpoint}: HTTP {status} {name}")))
+                let fault = Fault::upstream_failed(format!("{endpoint}: HTTP {status} {name}"));
+                let sign = match kind {
+                    Refusal::Quota => Sign::TooMany { after: received.retry_after },
+                    Refusal::Temporary if status >= 500 => Sign::Ill,
+                    // Maintenance told with a 400 passes too, but not within the time of a few retries.
+                    Refusal::Temporary | Refusal::Permanent => Sign::Refused,
+                };
+                Err(Failure::new(sign, fault))
             }
         }
     }
 
     /// Two deadlines in turn: one until a connection is there, one for the whole response.
-    async fn exchange(&self, endpoint: Endpoint, value: &str) -> Result<Received, Fault> {
-        let mut request = self.request(endpoint, value)?;
+    async fn exchange(&self, endpoint: Endpoint, value: &str) -> Result<Received, Failure> {
+        let timed_out = |what| Failure::ill(Fault::upstream_timeout(format!("{endpoint}: {what}")));
+        let mut request = self.request(endpoint, value).map_err(Failure::refused)?;
         let mut connection = capture_connection(&mut request);
         let mut response = pin!(self.http.request(request));
         let connected = timeout(self.connect_timeout, async {
@@ -198,18 +214,20 @@ impl Client {
             }
         });
         let Ok(early) = connected.await else {
-            return Err(Fault::upstream_timeout(format!("{endpoint}: connect")));
+            return Err(timed_out("connect"));
         };
         let whole = async {
             let response = match early {
                 Some(response) => response,
                 None => response.await,
             };
-            receive(endpoint, response.map_err(|error| connect_fault(endpoint, &error))?).await
+            let response =
+                response.map_err(|error| Failure::ill(connect_fault(endpoint, &error)))?;
+            receive(endpoint, response).await
         };
         match timeout(self.response_timeout, whole).await {
             Ok(received) => received,
-            Err(_) => Err(Fault::upstream_timeout(format!("{endpoint}: response"))),
+            Err(_) => Err(timed_out("response")),
         }
     }
 
@@ -225,35 +243,43 @@ impl Client {
 
 impl Received {
     /// The body without its packing; for small answers only.
-    fn plain(&self, endpoint: Endpoint) -> Result<Bytes, Fault> {
+    fn plain(&self, endpoint: Endpoint) -> Result<Bytes, Failure> {
         if !self.gzip {
             return Ok(self.body.clone());
         }
-        answer::gunzip_small(endpoint, &self.body).map(Bytes::from)
+        answer::gunzip_small(endpoint, &self.body).map(Bytes::from).map_err(Failure::ill)
     }
 }
 
 async fn receive(
     endpoint: Endpoint,
     response: hyper::Response<Incoming>,
-) -> Result<Received, Fault> {
+) -> Result<Received, Failure> {
     let (head, body) = response.into_parts();
+    let retry_after = head.headers.get(RETRY_AFTER).and_then(retry_after);
     let gzip = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => false,
         Some(b"gzip") => true,
         Some(_) => {
             let detail = format!("{endpoint}: HTTP {} in an unknown encoding", head.status);
-            return Err(Fault::upstream_failed(detail));
+            return Err(Failure::refused(Fault::upstream_failed(detail)));
         }
     };
     match Limited::new(body, UPSTREAM_BODY_BYTES_MAX).collect().await {
-        Ok(body) => Ok(Received { status: head.status, body: body.to_bytes(), gzip }),
+        Ok(body) => Ok(Received { status: head.status, body: body.to_bytes(), gzip, retry_after }),
         Err(error) => {
-            let what = if error.is::<LengthLimitError>() { "too large" } else { "cut off" };
+            let too_large = error.is::<LengthLimitError>();
+            let what = if too_large { "too large" } else { "cut off" };
             let status = head.status.as_u16();
-            Err(Fault::upstream_failed(format!("{endpoint}: HTTP {status}, body {what}")))
+            let fault = Fault::upstream_failed(format!("{endpoint}: HTTP {status}, body {what}"));
+            Err(if too_large { Failure::refused(fault) } else { Failure::ill(fault) })
         }
     }
+}
+
+/// `Retry-After` in its form of seconds; the form with a date is not used by this API.
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn connect_fault(endpoint: Endpoint, error: &legacy::Error) -> Fault {

@@ -72,6 +72,26 @@ impl Stack {
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
 
+    /// The sample of this very series.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let text = self.get("/actuator/prometheus").text();
+        let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        found.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    }
+
+    /// All samples whose series begin so, added up.
+    pub(crate) fn metric_sum(&self, beginning: &str) -> f64 {
+        let text = self.get("/actuator/prometheus").text();
+        let samples = text.lines().filter(|line| line.starts_with(beginning));
+        samples.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+    }
+
+    /// A gauge of the simulator.
+    pub(crate) fn sim_gauge(&self, name: &str) -> u64 {
+        let state = exchange(self.sim.addr(), "GET", "/_sim/state", &[], b"").json();
+        state["counters"][name].as_u64().unwrap()
+    }
+
     /// Requests the simulator has seen at an endpoint.
     pub(crate) fn sim_count(&self, endpoint: &str) -> u64 {
         let state = exchange(self.sim.addr(), "GET", "/_sim/state", &[], b"").json();

@@ -114,7 +114,7 @@ fn edge(shard: &Shard, log: Sender<String>, timeouts: Timeouts) -> Edge<Behind> 
     // A server that is being stopped has nobody left who reads the log.
     let executed: Log = Box::new(move |line| drop(log.send(line.to_owned())));
     let behind = Behind { echo: Echo { executed }, shard: shard.clone() };
-    Edge::new(behind, Rc::clone(&shard.clock), timeouts)
+    Edge::new(behind, Rc::clone(&shard.clock), timeouts, Rc::default())
 }
 
 impl Handler for Behind {

@@ -39,6 +39,22 @@ fn later_layers_win_and_say_where_they_are() {
 }
 
 #[test]
+fn inner_deadlines_give_way_to_a_shorter_outer_one() {
+    let config = from_file("[server]\ndeadline = \"3s\"").expect("valid");
+    let waits = [config.deadline, config.leader_deadline, config.follower_deadline];
+    assert_eq!(waits.map(|wait| wait.as_millis()), [3_000, 2_800, 2_500]);
+    let defaults = Config::check(&Layers::defaults()).expect("valid");
+    assert!(defaults.deadline > defaults.leader_deadline);
+    assert!(defaults.leader_deadline > defaults.follower_deadline);
+    let call = defaults.upstream_connect_timeout + defaults.upstream_response_timeout;
+    let attempts = call * defaults.retry_attempts + defaults.retry_base * 3;
+    assert!(
+        attempts < defaults.leader_deadline,
+        "three attempts and their pauses fit: {attempts:?}"
+    );
+}
+
+#[test]
 fn what_config_print_shows_can_be_read_back() {
     let printed = Layers::defaults().print();
     from_file(&printed).expect("its own output");
@@ -57,6 +73,10 @@ fn refusals_name_the_key_and_the_line() {
         ("[upstream]\nurl = \"ftp://x\"", "upstream.url", 2),
         ("[server]\ndriver = \"kqueue\"", "server.driver", 2),
         ("listen = \"127.0.0.1:1\"", "listen", 1),
+        ("[server]\nfollower_deadline = \"30s\"", "server.follower_deadline", 2),
+        ("[upstream]\nleader_deadline = \"40s\"", "upstream.leader_deadline", 2),
+        ("[upstream]\nretry_attempts = 0", "upstream.retry_attempts", 2),
+        ("[upstream]\nconcurrency = 129", "upstream.concurrency", 2),
         ("[server\n", "syntax", 1),
     ];
     for (text, key, line) in cases {

@@ -14,6 +14,8 @@ use shards::clock::ManualClock;
 use shards::spawn;
 
 use super::*;
+use crate::expectation::flight::Patience;
+use crate::expectation::name::CharacterName;
 
 /// Tasks of the flow, polled in turn until none makes progress on its own.
 #[derive(Default)]
@@ -52,7 +54,6 @@ fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
 /// A game whose answers are counted, may fail, and may be held back.
 #[derive(Default)]
 struct Game {
-    ids: Cell<u32>,
     fetches: Cell<u32>,
     fault: RefCell<Option<Fault>>,
     panics: Cell<bool>,
@@ -62,10 +63,6 @@ struct Game {
 
 impl GameApi for Rc<Game> {
     async fn ocid(&self, name: &str) -> Result<String, Fault> {
-        self.ids.set(self.ids.get() + 1);
-        if name.starts_with("없는") {
-            return Err(Fault::no_such_character(name));
-        }
         Ok(format!("ocid-{name}"))
     }
     async fn basic(&self, _: &str) -> Result<Basic, Fault> {
@@ -113,6 +110,8 @@ struct World {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Longer than any test: what a deadline does is tested with a clock that moves on its own (`tests/simulation.rs`).
+const PATIENCE: Patience = Patience { leader: MINUTE, follower: MINUTE };
 
 impl World {
     fn new() -> Self {
@@ -123,17 +122,22 @@ impl World {
         let limits = Limits {
             fresh: 15 * MINUTE,
             stale: 60 * MINUTE,
-            negative: 30 * MINUTE,
             force_cool_down: MINUTE,
             l1_bytes_max: 1 << 20,
         };
         let shop = Shop(Rc::clone(&jobs));
-        let flow = Flow::new(Rc::clone(&game), shop, Rc::clone(&clock) as Rc<dyn Clock>, limits);
+        let tower = Tower { patience: PATIENCE, probe: Rc::default() };
+        let time = Rc::clone(&clock) as Rc<dyn Clock>;
+        let flow = Flow::new(Rc::clone(&game), shop, time, limits, tower);
         Self { tasks, clock, game, jobs, flow }
     }
 
     fn asking(&self, name: &str, view: View, force: bool) -> Asking {
-        let ask = Ask { name: CharacterName::parse(name).expect("valid"), view, force };
+        let character = Character {
+            name: CharacterName::parse(name).expect("valid"),
+            ocid: Ocid::new(&format!("ocid-{}", name.to_lowercase())),
+        };
+        let ask = Ask { character, view, force };
         let flow = Rc::clone(&self.flow);
         Box::pin(async move { flow.answer(ask).await })
     }
@@ -191,7 +195,8 @@ fn fresh_then_stale_then_gone() {
     world.clock.advance(59 * MINUTE);
     assert_eq!(world.plain(), answer("stale Expectation of revision 2", Source::Stale));
     world.clock.advance(2 * MINUTE);
-    assert_eq!(world.plain(), Err(Fault::upstream_failed("down")), "too old is none");
+    assert_eq!(world.plain(), answer("stale Expectation of revision 2", Source::Stale));
+    assert_eq!(world.ask("나", View::Expectation, false), Err(Fault::upstream_failed("down")));
 }
 
 #[test]
@@ -281,18 +286,43 @@ fn force_has_its_cool_down_and_a_failed_force_gives_it_back() {
 }
 
 #[test]
-fn an_unknown_name_is_remembered_for_a_while_and_forgotten_by_force() {
+fn the_last_client_to_leave_ends_the_work() {
     let world = World::new();
-    for _ in 0..3 {
-        assert_eq!(
-            world.ask("없는이", View::Expectation, false),
-            Err(Fault::no_such_character("없는이"))
-        );
+    world.game.holding.set(true);
+    let mut askers: Vec<_> = (0..2).map(|_| world.asking("가", View::Expectation, false)).collect();
+    for asker in &mut askers {
+        assert!(world.finish(asker).is_none());
     }
-    assert_eq!(world.game.ids.get(), 1);
-    let _ = world.ask("없는이", View::Expectation, true);
-    assert_eq!(world.game.ids.get(), 2, "a force asks the game");
-    world.clock.advance(31 * MINUTE);
-    let _ = world.ask("없는이", View::Totals, false);
-    assert_eq!(world.game.ids.get(), 3);
+    drop(askers.remove(0));
+    world.tasks.run();
+    assert!(!world.game.held.borrow()[0].is_canceled(), "one still waits");
+    drop(askers);
+    world.tasks.run();
+    assert!(world.game.held.borrow()[0].is_canceled(), "the call is dropped");
+    assert!(world.flow.fetches.is_empty());
+}
+
+#[test]
+fn a_copy_too_old_answers_only_when_the_game_cannot() {
+    let world = World::new();
+    assert!(world.plain().is_ok());
+    world.clock.advance(600 * MINUTE);
+    *world.game.fault.borrow_mut() = Some(Fault::upstream_timeout("slow"));
+    assert_eq!(world.plain(), answer("stale Expectation of revision 1", Source::Stale));
+    *world.game.fault.borrow_mut() = Some(Fault::internal("ours"));
+    assert_eq!(world.plain(), Err(Fault::internal("ours")), "our own defects are not papered over");
+    *world.game.fault.borrow_mut() = None;
+    assert_eq!(world.plain(), answer("Expectation of revision 4", Source::Miss));
+}
+
+#[test]
+fn another_spelling_of_the_name_shares_payloads_and_sees_a_newer_one() {
+    let world = World::new();
+    let ask = |name| world.ask(name, View::Expectation, false);
+    assert_eq!(ask("Abc"), answer("Expectation of revision 1", Source::Miss));
+    assert_eq!(ask("aBC"), answer("Expectation of revision 1", Source::Miss));
+    assert_eq!((world.game.fetches.get(), world.jobs.get()), (1, 2), "each shows its own name");
+    world.clock.advance(MINUTE);
+    assert!(world.ask("Abc", View::Expectation, true).is_ok());
+    assert_eq!(ask("aBC"), answer("Expectation of revision 2", Source::Miss));
 }

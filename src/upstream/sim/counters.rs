@@ -1,6 +1,8 @@
 //! What the simulator saw, for tests to look at. Keys are masked; every map is bounded.
 
 use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use hyper::HeaderMap;
 use serde::Serialize;
@@ -19,6 +21,8 @@ pub(super) struct Counters {
     pub(super) keys: BTreeMap<String, u64>,
     /// The latest request of each endpoint.
     pub(super) last: BTreeMap<Endpoint, Seen>,
+    /// When the latest requests came in, ms since the simulator's start.
+    pub(super) arrivals_ms: VecDeque<u64>,
     /// Requests whose client went away before the answer was complete.
     pub(super) aborted: u64,
     /// Gauge: connections open now.
@@ -39,6 +43,8 @@ pub(super) struct Seen {
 pub(super) const KEY_HEADER: &str = "x-nxopen-api-key";
 /// Keys told apart; the rest share one entry.
 const KEYS_MAX: usize = 64;
+/// Arrivals kept.
+const ARRIVALS_MAX: usize = 4_096;
 const OTHER_KEYS: &str = "others";
 
 impl Counters {
@@ -51,6 +57,13 @@ impl Counters {
         }
         *self.keys.entry(key).or_default() += 1;
         self.last.insert(endpoint, Seen::of(target, headers));
+    }
+
+    pub(super) fn arrival(&mut self, since_start: Duration) {
+        if self.arrivals_ms.len() == ARRIVALS_MAX {
+            self.arrivals_ms.pop_front();
+        }
+        self.arrivals_ms.push_back(u64::try_from(since_start.as_millis()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn answer(&mut self, endpoint: Endpoint, status: u16) {

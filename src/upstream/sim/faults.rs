@@ -20,6 +20,8 @@ pub(super) struct Switches {
     pub(super) status: Option<u16>,
     /// Answer with this error name; its usual status unless `status` is set.
     pub(super) error_name: Option<String>,
+    /// Sent as `Retry-After` with an error.
+    pub(super) retry_after_secs: Option<u32>,
     /// Never answer.
     pub(super) hang: bool,
     /// Spread the body over this time.

@@ -19,6 +19,7 @@ use hyper::header::CONTENT_ENCODING;
 use hyper::header::CONTENT_LENGTH;
 use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderValue;
+use hyper::header::RETRY_AFTER;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
@@ -60,6 +61,7 @@ pub(super) struct State {
     pub(super) gate: Notify,
     /// What a reset goes back to.
     pub(super) initial: Switches,
+    started: Instant,
     quota: RefCell<Quota>,
     jitter: RefCell<Dice>,
 }
@@ -100,6 +102,7 @@ impl State {
             counters: RefCell::default(),
             gate: Notify::new(),
             initial: switches,
+            started: Instant::now(),
             quota: RefCell::default(),
             jitter: RefCell::new(Dice::new(0)),
         })
@@ -154,6 +157,8 @@ async fn answer(state: &Rc<State>, request: Request<Incoming>) -> Response<Body>
     let endpoint = endpoint(&request);
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     state.counters.borrow_mut().request(endpoint, target, request.headers());
+    let arrived = state.started.elapsed();
+    state.counters.borrow_mut().arrival(arrived);
     let mut in_flight = InFlight::new(state);
     let passed = pass_gate(state).await;
     let faults = state.switches.borrow_mut().strike(endpoint);
@@ -184,7 +189,13 @@ async fn answer(state: &Rc<State>, request: Request<Incoming>) -> Response<Body>
         return response;
     }
     in_flight.complete();
-    respond(&reply, None)
+    let mut response = respond(&reply, None);
+    if reply.status >= 400
+        && let Some(seconds) = faults.retry_after_secs
+    {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// Waits while the gate is closed; false when too many wait already.
