@@ -169,6 +169,11 @@ impl Ring {
         unsafe { self.start(slot, Operation::Send, entry.build()) }
     }
 
+    /// Whether a message is still being sent.
+    pub(crate) fn is_sending(&self, slot: Slot) -> bool {
+        self.lent.connections[slot.index()].pending & Operation::Send.bit() != 0
+    }
+
     /// Starts receiving; ends with [`Event::Received`]. One at a time.
     ///
     /// # Errors

@@ -80,11 +80,6 @@ impl Connection {
         matches!(self.phase, Phase::Down { until } if until <= now)
     }
 
-    /// A request waits for this connection's answer, or for the next connection.
-    pub(crate) fn has_request(&self) -> bool {
-        self.request.is_some()
-    }
-
     pub(crate) fn connecting(&mut self, now: Duration) {
         self.reader.restart();
         self.phase = Phase::Connecting { since: now };
@@ -204,10 +199,10 @@ mod tests {
     fn an_answer_frees_the_connection_for_the_next_request() {
         let mut connection = busy(Retry::Never);
         assert_eq!(connection.received(&ANSWER[..20]), Outcome::Pending);
-        assert!(connection.has_request());
+        assert_eq!(connection.request, Some(REQUEST));
         let outcome = connection.received(&ANSWER[20..]);
         assert!(matches!(outcome, Outcome::Answered(REQUEST, Answer { status: 200, .. })));
-        assert!(!connection.has_request());
+        assert_eq!(connection.request, None);
         connection.begin(REQUEST, SECOND);
         assert!(matches!(connection.received(ANSWER), Outcome::Answered(..)));
     }

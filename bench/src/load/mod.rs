@@ -21,6 +21,7 @@ pub(crate) use response::Hashing;
 pub(crate) use response::Reader;
 pub(crate) use target::Url;
 
+use std::convert::Infallible;
 use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicU64;
@@ -127,22 +128,23 @@ fn lists(args: &LoadArgs) -> Result<Vec<(f64, Vec<Url>)>, String> {
 fn drive(args: &LoadArgs, run: &Run) -> Result<(Tally, [Reading; 2]), String> {
     let progress: Vec<Progress> = (0..run.threads).map(|_| Progress::default()).collect();
     thread::scope(|scope| {
-        let (done, tallies) = mpsc::channel();
-        for (thread, progress) in (0..run.threads).zip(&progress) {
-            let done = done.clone();
+        let (alive, all_ended) = mpsc::channel();
+        let start = |(thread, progress)| {
+            let alive = alive.clone();
             scope.spawn(move || {
-                // Nobody listens any more once another thread has failed.
-                let _ = done.send(engine::work(run, thread, progress));
-            });
-        }
-        drop(done);
-        let readings = watch(args, run, &progress, &tallies)?;
+                let _alive = alive;
+                engine::work(run, thread, progress)
+            })
+        };
+        let threads: Vec<_> = (0..run.threads).zip(&progress).map(start).collect();
+        drop(alive);
+        let readings = watch(args, run, &progress, &all_ended);
         let mut sum = Tally::new();
-        for _ in 0..run.threads {
-            let tally = tallies.recv().map_err(|_| "a thread panicked".to_owned())?;
+        for thread in threads {
+            let tally = thread.join().map_err(|_| "a thread panicked".to_owned())?;
             sum.add(&tally.map_err(|error| format!("io_uring: {error}"))?);
         }
-        Ok((sum, readings))
+        Ok((sum, readings?))
     })
 }
 
@@ -151,19 +153,9 @@ fn watch(
     args: &LoadArgs,
     run: &Run,
     progress: &[Progress],
-    tallies: &mpsc::Receiver<std::io::Result<Tally>>,
+    all_ended: &mpsc::Receiver<Infallible>,
 ) -> Result<[Reading; 2], String> {
     let take = || read(run.clock.monotonic(), args.server_pid, progress).map_err(|e| e.to_string());
-    let sleep_until = |time: Duration| {
-        match tallies.recv_timeout(time.saturating_sub(run.clock.monotonic())) {
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            // No thread ends before the measured time does, unless it failed.
-            Ok(Err(error)) => Err(format!("io_uring: {error}")),
-            Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => {
-                Err("a thread ended early".to_owned())
-            }
-        }
-    };
     let mut first = None;
     let mut before = take()?;
     loop {
@@ -175,8 +167,12 @@ fn watch(
             return Ok([first, before]);
         }
         let mark = if first.is_none() { run.measured_from } else { run.end };
-        sleep_until(mark.min(before.at + PROGRESS_EVERY))?;
+        let wake = mark.min(before.at + PROGRESS_EVERY);
+        let slept = all_ended.recv_timeout(wake.saturating_sub(run.clock.monotonic()));
         let now = take()?;
+        if slept == Err(RecvTimeoutError::Disconnected) && now.at < run.end {
+            return Err("all threads ended early".to_owned());
+        }
         if !args.quiet {
             let rate = (now.answers - before.answers) as f64 / (now.at - before.at).as_secs_f64();
             let (second, failures) = ((now.at - run.begin).as_secs_f64(), now.failures);
