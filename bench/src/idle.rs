@@ -107,8 +107,8 @@ fn round(
         while let Some(event) = ring.next() {
             match event {
                 Event::Connected(slot, Ok(())) => ask(ring, slot).map_err(text)?,
-                Event::Connected(_, Err(error)) => {
-                    return Err(format!("connection {answered}: {error}"));
+                Event::Connected(slot, Err(error)) => {
+                    return Err(format!("connection {}: {error}", slot.index()));
                 }
                 Event::Received(slot, result) => {
                     if is_answered(ring, slot, result, &mut readers[slot.index()])? {

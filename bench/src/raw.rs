@@ -35,7 +35,8 @@ pub(crate) struct RawArgs {
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
     /// Threads, each with a listener of its own and pinned to a core while there are enough
-    #[arg(long, value_name = "T", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "T", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
     /// The whole answer, head and body
     #[arg(long, value_name = "FILE")]

@@ -167,7 +167,8 @@ fn the_warm_up_is_checked_but_not_measured() {
 
 #[test]
 fn each_kind_of_wrong_answer_is_an_error_of_its_own() {
-    let faults: [(&str, fn() -> Reply); 5] = [
+    type Fault = (&'static str, fn() -> Reply);
+    let faults: [Fault; 5] = [
         ("bodyMismatch", || ok("sane")),
         ("status", || Reply::Answer("500 Internal Server Error", String::new())),
         ("brokenAnswer", || Reply::Cut),

@@ -29,10 +29,12 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Connections in all
-    #[arg(long, value_name = "C", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "C", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) connections: u32,
     /// Threads; each has a ring and its share of the connections
-    #[arg(long, value_name = "T", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, value_name = "T", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: u32,
     /// How long to measure: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
@@ -56,7 +58,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
     /// Statuses that are no errors
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', default_value = "200", value_parser = clap::value_parser!(u16).range(200..=599))]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', default_value = "200")]
+    #[arg(value_parser = clap::value_parser!(u16).range(200..=599))]
     pub(crate) expect_status: Vec<u16>,
     /// What to compare with an answer fetched before the run [default: body; none for POST]
     #[arg(long, value_enum)]

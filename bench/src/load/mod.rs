@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LoadArgs) -> Result<ExitCode, String> {
     let (tally, readings) = drive(args, &run)?;
     let report = Report { args, run: &run, tally: &tally, readings };
     if let Some(file) = &args.json {
-        let text = format!("{:#}\n", report.json());
+        let text = format!("{}\n", report.json());
         fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     print!("{report}");
@@ -72,6 +72,9 @@ fn prepare(args: &LoadArgs) -> Result<Run, String> {
     }
     if args.duration.is_zero() {
         return Err("nothing is measured in no time".to_owned());
+    }
+    if let Some(pid) = args.server_pid {
+        process::cpu(pid).map_err(|error| format!("process {pid}: {error}"))?;
     }
     shards::host::raise_fd_limit().map_err(|error| format!("descriptor limit: {error}"))?;
     let lists = lists(args)?;
@@ -192,6 +195,7 @@ fn read(at: Duration, server: Option<u32>, progress: &[Progress]) -> std::io::Re
         bytes: sum(|progress| &progress.bytes),
         failures: sum(|progress| &progress.failures),
         client_cpu: process::own_cpu()?,
-        server_cpu: server.map(process::cpu).transpose()?,
+        // A server may end during a run, as part of an experiment.
+        server_cpu: server.and_then(|pid| process::cpu(pid).ok()),
     })
 }
