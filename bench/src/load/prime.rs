@@ -25,22 +25,17 @@ pub(crate) fn prime(
     timeout: Duration,
     statuses: &[u16],
 ) -> Result<Vec<Answer>, String> {
-    let share = targets.urls.len().div_ceil(CONNECTIONS);
-    let shares = targets.urls.chunks(share).zip(targets.requests.chunks(share));
+    let urls = targets.urls.len();
+    let share = urls.div_ceil(CONNECTIONS);
     let answers: Result<Vec<Vec<Answer>>, String> = thread::scope(|scope| {
-        let ask = |(urls, requests)| {
+        let ask = |from: usize| {
+            let numbers = from..urls.min(from + share);
             scope.spawn(move || {
                 let mut client = Client::new(targets.peer, hashing, timeout);
-                let pairs = std::iter::zip::<&[super::target::Url], &[Box<[u8]>]>(urls, requests);
-                let answers = pairs.map(|(url, request)| match client.ask(request) {
-                    Ok(answer) if statuses.contains(&answer.status) => Ok(answer),
-                    Ok(answer) => Err(format!("{}: answered {}", url.target, answer.status)),
-                    Err(error) => Err(format!("{}: {error}", url.target)),
-                });
-                answers.collect()
+                numbers.map(|number| client.ask_as_expected(targets, number, statuses)).collect()
             })
         };
-        let threads: Vec<_> = shares.map(ask).collect();
+        let threads: Vec<_> = (0..urls).step_by(share).map(ask).collect();
         threads.into_iter().map(|thread| thread.join().expect("asking does not panic")).collect()
     });
     Ok(answers?.concat())
@@ -57,6 +52,20 @@ struct Client {
 impl Client {
     fn new(peer: SocketAddr, hashing: Hashing, timeout: Duration) -> Self {
         Self { peer, timeout, reader: Reader::new(hashing), stream: None }
+    }
+
+    fn ask_as_expected(
+        &mut self,
+        targets: &Targets,
+        number: usize,
+        statuses: &[u16],
+    ) -> Result<Answer, String> {
+        let url = &targets.urls[number].target;
+        let answer = self.ask(&targets.requests[number]).map_err(|why| format!("{url}: {why}"))?;
+        if !statuses.contains(&answer.status) {
+            return Err(format!("{url}: answered {}", answer.status));
+        }
+        Ok(answer)
     }
 
     fn ask(&mut self, request: &[u8]) -> Result<Answer, String> {

@@ -280,10 +280,10 @@ mod tests {
         assert_eq!(with("Content-Length: \r\n"), Err(Malformed::Length));
         assert_eq!(with("Content-Length: 1\r\nContent-Length: 1\r\n"), Err(Malformed::Length));
         assert_eq!(with("Transfer-Encoding: chunked\r\n"), Err(Malformed::TransferEncoding));
-        assert_eq!(
-            read(&[ANSWER, b"x"].concat().as_slice().chunks(30).collect::<Vec<_>>()[..]),
-            Err(Malformed::Surplus)
-        );
+        let (cut, surplus) = ANSWER.split_at(ANSWER.len() - 1);
+        let surplus = [surplus, b"x"].concat();
+        assert_eq!(read(&[cut, &surplus]), Err(Malformed::Surplus));
+        assert_eq!(read(&[&[cut, &surplus].concat()]), Err(Malformed::Surplus));
         assert!(matches!(read(&[b"SSH-2.0-x\r\n"]), Err(Malformed::Head(_))));
         let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(HEAD_BYTES_MAX));
         assert_eq!(read(&[long.as_bytes()]), Err(Malformed::HeadTooLong));
