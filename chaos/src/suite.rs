@@ -116,16 +116,15 @@ pub(crate) fn results_folder(root: &Path, commit: &str) -> PathBuf {
     root.join("chaos/results").join(format!("{date}-{commit}"))
 }
 
-/// Builds the server in the profile of this suite and returns its binary, which cargo puts beside ours.
+/// Builds the server in the profile of this suite; its binary.
 pub(crate) fn build_server(root: &Path) -> Outcome<PathBuf> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().ok_or_else(|| Failure::new("this program lies nowhere"))?;
+    let target = beside.parent().ok_or_else(|| Failure::new("this program lies in no target"))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args([
-        "build",
-        "--workspace",
-        "--bin",
-        "maple-expectation",
-        "--locked",
-    ]);
+    // The whole workspace, so that crates it shares are built once, with the same features for everybody.
+    cargo.current_dir(root).args(["build", "--workspace", "--bin", "maple-expectation"]);
+    cargo.arg("--locked").arg("--target-dir").arg(target);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -133,8 +132,6 @@ pub(crate) fn build_server(root: &Path) -> Outcome<PathBuf> {
     if !status.success() {
         return Err(Failure::new(format!("cargo build: {status}")));
     }
-    let own = std::env::current_exe()?;
-    let beside = own.parent().ok_or_else(|| Failure::new("this program lies nowhere"))?;
     Ok(beside.join("maple-expectation"))
 }
 
