@@ -8,9 +8,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::failure::Outcome;
+use crate::http;
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::process::Usage;
@@ -112,18 +114,26 @@ impl Server {
         Metrics::scrape(self.address()).await
     }
 
-    pub(crate) fn usage(&self) -> Outcome<Usage> {
-        self.process.usage()
+    /// Reports what it is and what it has used.
+    pub(crate) async fn account(&self, report: &mut Report) -> Outcome<()> {
+        let info =
+            http::exchange(self.address(), &http::request("GET", "/actuator/info", "")).await?;
+        let info: Value = serde_json::from_slice(&info.body)?;
+        let Usage { cpu, rss_bytes } = self.process.usage()?;
+        let [commit, profile, driver] = ["/app/commit", "/app/profile", "/runtime/driver"]
+            .map(|path| info.pointer(path).and_then(Value::as_str).unwrap_or("unknown"));
+        report.measured("server", format!("commit {commit}, {profile} build, driver {driver}"));
+        report.measured("server CPU", format!("{cpu:.2?}"));
+        report.measured("server resident", format!("{} KiB", rss_bytes / 1024));
+        Ok(())
     }
 }
 
 impl Stack {
-    /// Reports what both processes have used.
-    pub(crate) fn account(&self, report: &mut Report) -> Outcome<()> {
-        let (server, sim) = (self.server.usage()?, self.sim.usage()?);
-        report.measured("server CPU", format!("{:.2?}", server.cpu));
-        report.measured("server resident", format!("{} KiB", server.rss_bytes / 1024));
-        report.measured("simulator CPU", format!("{:.2?}", sim.cpu));
+    /// Reports what the server is and what both processes have used.
+    pub(crate) async fn account(&self, report: &mut Report) -> Outcome<()> {
+        self.server.account(report).await?;
+        report.measured("simulator CPU", format!("{:.2?}", self.sim.usage()?.cpu));
         Ok(())
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     report.equal("kinds of errors of the normal client", 0, errors);
     let limit = P99_FLOOR.max(2 * before.quantile(0.99));
     report.within("p99 of the normal client meanwhile", limit, meanwhile.quantile(0.99));
-    stack.account(report)?;
+    stack.account(report).await?;
     let expired = stack.server.metrics().await?.sum(EXPIRED, &[])?;
     report.at_least("connections counted as expired", count as f64, expired);
     Ok(())

@@ -65,7 +65,6 @@ async fn unavailable(context: &Context, report: &mut Report) -> Outcome<()> {
     report.measured("answers to clients", answers);
     report.measured("calls", calls.count());
     report.measured("operations that reached the upstream", calls.operations());
-    report.measured("server CPU", format!("{:.2?}", server.usage()?.cpu));
     report.at_least("retries seen", 1, retries.len());
     report.at_most("calls for one operation", ATTEMPTS_MAX, calls.most_for_one());
     report.at_most("calls per operation", ATTEMPTS_MAX as f64, calls.amplification());
@@ -75,7 +74,10 @@ async fn unavailable(context: &Context, report: &mut Report) -> Outcome<()> {
     report.at_most("retries in the first minute", BUDGET_PER_MINUTE, minute);
     let most = (retries.len() / BUCKET_SHARE).max(BUCKET_MIN);
     report.at_most("retries in one bucket of 10 ms", most, fullest_bucket(&retries));
-    let refused = server.metrics().await?.sum(RETRIES, &[("result", "rejected")])?;
+    server.account(report).await?;
+    let metrics = server.metrics().await?;
+    let refused = metrics.sum(RETRIES, &[("result", "rejected")])?;
+    report.measured("retries allowed", metrics.sum(RETRIES, &[("result", "allowed")])?);
     report.measured("retries refused", refused);
     if context.scale == Scale::Full {
         report.at_least("retries refused, the budget being used", 1.0, refused);

@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     let stack = context.stack(&[]).await?;
     one_name(context, report, &stack, herd).await?;
     distinct_names(report, &stack, herd / 10).await?;
-    stack.account(report)?;
+    stack.account(report).await?;
     drop(stack);
     held_too_long(context, report, herd).await
 }

@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     let mut burst = Burst::send(server, &requests).await?;
     let after = burst.gather(in_flight_max, PATIENCE).await;
     report.equal("answered with 200 afterwards", in_flight_max, with_status(&after, 200));
-    stack.account(report)
+    stack.account(report).await
 }
 
 fn is_admission_refusal(answer: &Answer) -> bool {

@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     report.at_most(&format!("equipment calls ({loads}) beside 1 + {forces} forces"), 1, off);
     report.measured("latency p50 / p99 / p99.9 / max", seen.quantiles());
     report.within("p99, five times the claim", P99_CLAIMED * P99_SLACK, seen.quantile(0.99));
-    stack.account(report)?;
+    stack.account(report).await?;
     let hits = stack.server.metrics().await?.by("shard", HITS, &[("layer", "near")]);
     report.measured("near hits by shard", format!("{hits:?}"));
     report.equal(

@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     stack.sim.close_gate().await?;
     alone(context, report, &stack).await?;
     with_company(context, report, &stack).await?;
-    stack.account(report)
+    stack.account(report).await
 }
 
 async fn alone(context: &Context, report: &mut Report, stack: &Stack) -> Outcome<()> {
