@@ -7,7 +7,7 @@ mod http;
 mod load;
 mod metrics;
 mod process;
-mod refuser;
+mod recorder;
 mod report;
 mod scenarios;
 mod sim;
