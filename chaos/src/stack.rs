@@ -30,7 +30,7 @@ pub(crate) enum Scale {
 
 /// What a scenario is given.
 pub(crate) struct Context {
-    pub(crate) scale: Scale,
+    scale: Scale,
     binary: PathBuf,
     /// Logs and data of everything started.
     folder: TempDir,
