@@ -41,7 +41,7 @@ ulimit -n "$(ulimit -Hn)"
 [ "$(ulimit -n)" -ge $((idle_connections + 1000)) ] || fail "the fd limit $(ulimit -n) is too low for $idle_connections connections"
 
 out=perf/results/$(date -u +%F)-$commit
-rm -rf "$out"
+rm -rf "$out"/{open-loop,raw} "$out"/{facts,idle,rounds}.txt
 mkdir -p "$out/open-loop" "$out/raw"
 tmp=$(mktemp -d)
 # Processes of ours that run, by pid.

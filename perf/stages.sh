@@ -61,7 +61,7 @@ cold_characters() {
   echo "$characters cold characters" >&2
   seq "$characters" | sed "s|.*|url = \"$ours/api/v4/characters/c&/expectation\"\noutput = \"/dev/null\"|" >"$tmp/urls"
   before=$(ticks "$ours_pid")
-  answered=$(curl -s --parallel --parallel-max 8 -H 'Accept-Encoding: gzip' -w '%{http_code}\n' --config "$tmp/urls" |
+  answered=$(curl --no-progress-meter --parallel --parallel-max 8 -H 'Accept-Encoding: gzip' -w '%{http_code}\n' --config "$tmp/urls" |
     grep -c '^200$') || true
   [ "$answered" -eq "$characters" ] || fail "$answered of $characters characters answered 200"
   fact cold_characters "$characters"

@@ -93,6 +93,16 @@ class Budgets(Folder):
         self.assertEqual(len(self.budgets()), 5)
         self.assertNotIn("Open loop", "\n".join(summarise.page(recorded.read(self.folder))))
 
+    def test_a_run_smaller_than_the_budgets_says_so(self):
+        def is_trial():
+            return "trial run" in "\n".join(summarise.page(recorded.read(self.folder)))
+
+        self.assertTrue(is_trial())
+        self.write("rounds.txt", ROUNDS * 4)
+        self.assertFalse(is_trial())
+        self.write("facts.txt", FACTS.replace("cold_characters 5000", "cold_characters 4999"))
+        self.assertTrue(is_trial())
+
     def test_a_server_with_a_round_too_few_is_refused(self):
         self.write("rounds.txt", ROUNDS + "v4-gzip ours 1 1 1\n")
         with self.assertRaises(ValueError):
