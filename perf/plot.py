@@ -84,8 +84,9 @@ def throughput(run):
 
 def bars(svg, left, top, width, answer, servers):
     zero, end = left + LABELS_WIDTH, left + width - VALUE_WIDTH
-    step = tick_step(max(r.rate for measured in servers.values() for r in measured))
-    top_rate = step * math.ceil(max(r.rate for measured in servers.values() for r in measured) / step)
+    best = max(r.rate for measured in servers.values() for r in measured)
+    step = tick_step(best)
+    top_rate = step * math.ceil(best / step)
 
     def x(rate):
         return zero + (end - zero) * rate / top_rate
@@ -142,7 +143,8 @@ def curves(svg, left, top, width, title, merged):
     nines = max(2, math.floor(math.log10(max(latencies.total for latencies in merged.values()))))
     slowest = max(latencies.quantile(1) for latencies in merged.values())
     fastest = min(latencies.counts[0][0] for latencies in merged.values())
-    low, high = math.floor(math.log10(max(fastest, 1))), math.ceil(math.log10(max(slowest, 10_000, *summarise.OPEN_LOOP_US_MAX.values())))
+    low = math.floor(math.log10(max(fastest, 1)))
+    high = math.ceil(math.log10(max(slowest, *summarise.OPEN_LOOP_US_MAX.values())))
 
     def x(share):
         return zero + (right - zero) * min(-math.log10(1 - share), nines) / nines if share < 1 else right

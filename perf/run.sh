@@ -38,7 +38,8 @@ unset NEXON_API_KEY "${!MAPLE_@}"
 
 # The idle connections need a file each, on both sides.
 ulimit -n "$(ulimit -Hn)"
-[ "$(ulimit -n)" -ge $((idle_connections + 1000)) ] || fail "the fd limit $(ulimit -n) is too low for $idle_connections connections"
+[ "$(ulimit -n)" -ge $((idle_connections + 1000)) ] ||
+  fail "the fd limit $(ulimit -n) is too low for $idle_connections connections"
 
 out=perf/results/$(date -u +%F)-$commit
 rm -rf "$out"/{open-loop,raw} "$out"/{facts,idle,rounds}.txt

@@ -6,14 +6,14 @@ server_environment=(MAPLE_CACHE_FRESH=6h MAPLE_CACHE_STALE=7h)
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# Until an HTTP server answers anything at this URL; 10 s at most.
+# Until an HTTP server answers anything at this URL; 10 s at most, then its log says why.
 await() {
-  local _
+  local url=$1 log=$2 _
   for _ in $(seq 100); do
-    curl -s -o /dev/null "$1" && return
+    curl -s -o /dev/null "$url" && return
     sleep 0.1
   done
-  fail "nothing answers at $1"
+  fail "nothing answers at $url: $(tail -5 "$log")"
 }
 
 # The upstream, a process of its own: its CPU time is not the server's.
@@ -23,7 +23,7 @@ start_sim() {
   "$server" nexon-sim --listen "127.0.0.1:$port" >"$tmp/sim.log" 2>&1 &
   running[$!]=1
   sim=http://127.0.0.1:$port
-  await "$sim/"
+  await "$sim/" "$tmp/sim.log"
 }
 
 # Sets ours (base URL) and ours_pid.
@@ -35,7 +35,7 @@ start_ours() {
   ours_pid=$!
   running[$ours_pid]=1
   ours=http://127.0.0.1:$port
-  await "$ours/actuator/health"
+  await "$ours/actuator/health" "$tmp/server.log"
 }
 
 # A process without a past: memory and allocator state of the stages before it are gone.
@@ -81,7 +81,7 @@ start_nginx() {
     nginx_pid[$sendfile]=$!
     running[$!]=1
     nginx_url[$sendfile]=http://127.0.0.1:$port
-    await "${nginx_url[$sendfile]}/"
+    await "${nginx_url[$sendfile]}/" "$tmp/nginx-$sendfile/start.log"
   done
 }
 
@@ -96,7 +96,7 @@ start_raw() {
     raw_pid[$label]=$!
     running[$!]=1
     raw_url[$label]=http://127.0.0.1:$port
-    await "${raw_url[$label]}/"
+    await "${raw_url[$label]}/" "$tmp/raw-$label.log"
   done
 }
 

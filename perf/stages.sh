@@ -59,7 +59,8 @@ open_loop() {
 cold_characters() {
   local before answered
   echo "$characters cold characters" >&2
-  seq "$characters" | sed "s|.*|url = \"$ours/api/v4/characters/c&/expectation\"\noutput = \"/dev/null\"|" >"$tmp/urls"
+  seq "$characters" |
+    sed "s|.*|url = \"$ours/api/v4/characters/c&/expectation\"\noutput = \"/dev/null\"|" >"$tmp/urls"
   before=$(ticks "$ours_pid")
   answered=$(curl --no-progress-meter --parallel --parallel-max 8 -H 'Accept-Encoding: gzip' -w '%{http_code}\n' --config "$tmp/urls" |
     grep -c '^200$') || true
