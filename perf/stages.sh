@@ -62,8 +62,8 @@ cold_characters() {
   seq "$characters" |
     sed "s|.*|url = \"$ours/api/v4/characters/c&/expectation\"\noutput = \"/dev/null\"|" >"$tmp/urls"
   before=$(ticks "$ours_pid")
-  answered=$(curl --no-progress-meter --parallel --parallel-max 8 -H 'Accept-Encoding: gzip' -w '%{http_code}\n' --config "$tmp/urls" |
-    grep -c '^200$') || true
+  answered=$(curl --no-progress-meter --parallel --parallel-max 8 --config "$tmp/urls" \
+    -H 'Accept-Encoding: gzip' -w '%{http_code}\n' | grep -c '^200$') || true
   [ "$answered" -eq "$characters" ] || fail "$answered of $characters characters answered 200"
   fact cold_characters "$characters"
   fact cold_cpu_us_each "$(us_each $(($(ticks "$ours_pid") - before)) "$characters")"
