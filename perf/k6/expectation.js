@@ -13,7 +13,7 @@ const rate = Number(__ENV.RATE || 500);
 const duration = __ENV.DURATION || "60s";
 
 const NAMES = ["강은호", "아델", "긱델"];
-// Path and weight: the answer that costs most and the one most asked for, three times each; the old form once.
+// Weights of the older system's Locust file.
 const VERSIONS = [
   { name: "v3", weight: 3 },
   { name: "v2", weight: 1 },
