@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs everything that must be green: format, lints, tests of every crate. Installs what a fresh machine lacks.
-# Needs nothing but a Rust toolchain and a C compiler; starts and stops whatever the tests talk to, on loopback.
+# Needs nothing but a Rust toolchain, a C compiler and Python; starts and stops whatever the tests talk to, on loopback.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -17,8 +17,9 @@ install() {
   fi
 }
 
-# mimalloc and ring compile a little C.
+# mimalloc and ring compile a little C; the measuring scripts are Python without packages.
 have cc || install gcc libc6-dev
+have python3 || install python3
 have cargo || { echo "test.sh: no cargo; install Rust from https://rustup.rs" >&2; exit 1; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
@@ -26,5 +27,7 @@ cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 jobs=${JOBS:-2}
 echo "== lints"
 cargo clippy --workspace --all-targets --locked --jobs "$jobs" -- -D warnings
+echo "== tests of the measuring scripts"
+python3 -m unittest discover -s perf
 echo "== tests"
 cargo test --workspace --locked --jobs "$jobs" "$@"

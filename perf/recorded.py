@@ -87,10 +87,10 @@ def lines(path):
 
 def open_loop(path):
     report = json.loads(path.read_text())
-    counts = tuple(sorted((value, count) for value, count in report["histogram"]))
-    return OpenLoop(report["wanted_rate"], report["requests_per_second"], Latencies(counts))
+    counts = tuple(sorted((value, count) for value, count in report["histogramUs"]))
+    return OpenLoop(report["config"]["rate"], report["requestsPerSecond"], Latencies(counts))
 
 
 if __name__ == "__main__":
     load = json.loads(Path(sys.argv[1]).read_text())
-    print(load["requests"], load["requests_per_second"])
+    print(load["requests"], load["requestsPerSecond"])

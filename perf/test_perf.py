@@ -38,8 +38,8 @@ idle_bytes_each 7900
 idle_connections 10000
 """
 # 1,000 answers: 980 at 0.1 ms, 15 at 1.5 ms, 5 at 40 ms: p99 1.5 ms, p99.9 40 ms.
-OPEN_LOOP = {"wanted_rate": 60000, "requests": 1000, "requests_per_second": 59900,
-             "histogram": [[100, 980], [1500, 15], [40000, 5]]}
+OPEN_LOOP = {"config": {"rate": 60000.0}, "requests": 1000, "requestsPerSecond": 59900.0,
+             "histogramUs": [[100.5, 980], [1500.0, 15], [40000.0, 5]]}
 
 
 class Folder(unittest.TestCase):
@@ -84,7 +84,7 @@ class Budgets(Folder):
         })
 
     def test_a_generator_that_lags_is_a_missed_budget(self):
-        self.write("open-loop/v4-gzip.ours.1.json", json.dumps(OPEN_LOOP | {"requests_per_second": 50000}))
+        self.write("open-loop/v4-gzip.ours.1.json", json.dumps(OPEN_LOOP | {"requestsPerSecond": 50000}))
         self.assertEqual(self.budgets()["v4-gzip: open loop at 60,000/s, rate reached"], ("83.3%", "MISSED"))
 
     def test_a_stage_that_was_not_run_has_no_row(self):
@@ -125,7 +125,7 @@ class Formats(Folder):
         self.write("load.json", json.dumps(OPEN_LOOP))
         printed = subprocess.run([sys.executable, Path(recorded.__file__), self.folder / "load.json"],
                                  check=True, capture_output=True, text=True).stdout
-        self.assertEqual(printed, "1000 59900\n")
+        self.assertEqual(printed, "1000 59900.0\n")
 
 
 class Drawings(Folder):
