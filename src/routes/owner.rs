@@ -107,7 +107,7 @@ pub struct Owner<G, W> {
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
-    /// `near_bytes_max` for finished answers of each coding.
+    /// `near_bytes_max` for finished answers.
     pub fn new(
         shard: ShardId,
         mailboxes: Mailboxes<Event>,
