@@ -101,6 +101,18 @@ async fn the_budget_ends_retries_but_never_first_calls() {
 }
 
 #[tokio::test]
+async fn an_open_breaker_costs_no_retries() {
+    let (sim, guarded) = start(GUARDS);
+    set(sim.addr(), &json!({ "status": 503 }));
+    for _ in 0..20 {
+        assert!(is_failed(&guarded.ocid("가").await));
+    }
+    // Three operations of three calls each, and the first call of the fourth opens it.
+    let seen = guarded.snapshot();
+    assert_eq!((calls(&sim), seen.retries, seen.retries_refused), (10, 6, 0));
+}
+
+#[tokio::test]
 async fn an_open_breaker_answers_without_a_call_until_its_probes_succeed() {
     let (sim, guarded) = start(NO_RETRY);
     set(sim.addr(), &json!({ "status": 503 }));

@@ -15,6 +15,7 @@ use shards::l1::L1;
 use shards::singleflight::Flights;
 
 use crate::error::Fault;
+use crate::error::Retry;
 use crate::error::Who;
 use crate::expectation::character::Character;
 use crate::expectation::character::Ocid;
@@ -201,7 +202,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             held => match self.made(&key, now).await {
                 Ok((body, age)) => Ok(self.fresh(body, Source::Miss, age)),
                 // However old: better than nothing, and it says so.
-                Err(fault) if fault.who == Who::Upstream => match held {
+                Err(fault) if may_pass(&fault) => match held {
                     Some((body, age)) => self.stale(key, body, now.saturating_sub(age)).await,
                     None => Err(fault),
                 },
@@ -400,6 +401,11 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             }
         });
     }
+}
+
+/// Whether the character may well be had later: the game failed, or it took too long, or there was no room to ask it.
+fn may_pass(fault: &Fault) -> bool {
+    fault.who != Who::Client && fault.retry != Retry::No
 }
 
 #[cfg(test)]

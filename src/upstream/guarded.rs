@@ -130,6 +130,10 @@ impl Guarded {
             };
             let pause = if failure.may_pass() { self.retry.pause(made, self.roll()) } else { None };
             let Some(pause) = pause else { return Err(failure.fault) };
+            // An open breaker would refuse the retry: it must not cost the budget of one that could be made.
+            if self.breaker.borrow().phase(self.now()) == Phase::Open {
+                return Err(failure.fault);
+            }
             if !self.budget.borrow_mut().try_spend(self.now()) {
                 self.probe.retries_refused.add(1);
                 return Err(failure.fault);

@@ -307,12 +307,14 @@ fn a_copy_too_old_answers_only_when_the_game_cannot() {
     let world = World::new();
     assert!(world.plain().is_ok());
     world.clock.advance(600 * MINUTE);
-    *world.game.fault.borrow_mut() = Some(Fault::upstream_timeout("slow"));
-    assert_eq!(world.plain(), answer("stale Expectation of revision 1", Source::Stale));
+    for fault in [Fault::upstream_timeout("slow"), Fault::deadline(), Fault::overloaded("calls")] {
+        *world.game.fault.borrow_mut() = Some(fault);
+        assert_eq!(world.plain(), answer("stale Expectation of revision 1", Source::Stale));
+    }
     *world.game.fault.borrow_mut() = Some(Fault::internal("ours"));
     assert_eq!(world.plain(), Err(Fault::internal("ours")), "our own defects are not papered over");
     *world.game.fault.borrow_mut() = None;
-    assert_eq!(world.plain(), answer("Expectation of revision 4", Source::Miss));
+    assert_eq!(world.plain(), answer("Expectation of revision 6", Source::Miss));
 }
 
 #[test]
