@@ -143,6 +143,13 @@ impl Fault {
         Self::new(Who::Us, Retry::No, What::Internal { detail: detail.into() })
     }
 
+    /// Whether what was asked for may well be had later: the game failed, or it took too long, or there was no room to
+    /// ask it. Then something old is better than nothing.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.who != Who::Client && self.retry != Retry::No
+    }
+
     fn new(who: Who, retry: Retry, what: What) -> Self {
         Self { who, retry, what }
     }

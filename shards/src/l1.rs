@@ -1,5 +1,5 @@
-//! A cache of one shard, bounded by bytes, with an age on every entry. One per shard, never shared, never locked.
-//! It does not judge ages: it hands out the value with its age and the caller decides what fresh means.
+//! A cache of one shard, bounded by bytes, with a birth on every entry. One per shard, never shared, never locked.
+//! It does not judge ages: it hands out the value with its birth and the caller decides what fresh means.
 //! Dead entries need no sweeper: the byte bound evicts them (S3-FIFO of `quick_cache`).
 
 use std::borrow::Borrow;
@@ -48,17 +48,17 @@ impl<K: Eq + Hash, V: Bytesize + Clone> L1<K, V> {
         Self { cache: Cache::with(expected, bytes_max, ByBytes, hasher, Default::default()) }
     }
 
-    /// The value and its age at `now` (time since the shard's clock started).
-    pub fn get<Q>(&self, key: &Q, now: Duration) -> Option<(V, Duration)>
+    /// The value and its birth, as told to [`L1::put`].
+    pub fn get<Q>(&self, key: &Q) -> Option<(V, Duration)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let entry = self.cache.get(key)?;
-        Some((entry.value.clone(), now.saturating_sub(entry.born)))
+        Some((entry.value.clone(), entry.born))
     }
 
-    /// Stores a value that came into being at `born`; a value larger than the whole cache is not kept.
+    /// Stores a value that came into being at `born` (time since the shard's clock started); a value larger than the whole cache is not kept.
     pub fn put(&mut self, key: K, value: V, born: Duration) {
         self.cache.insert(key, Entry { value, born });
     }
@@ -104,12 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn hands_out_values_with_their_age() {
+    fn hands_out_values_with_their_birth() {
         let mut l1 = L1::new(1 << 20, 100);
         l1.put("a".to_owned(), Blob(10), Duration::from_secs(5));
-        assert_eq!(l1.get("a", Duration::from_secs(8)), Some((Blob(10), Duration::from_secs(3))));
+        assert_eq!(l1.get("a"), Some((Blob(10), Duration::from_secs(5))));
         l1.remove("a");
-        assert!(l1.get("a", Duration::from_secs(8)).is_none() && l1.is_empty());
+        assert!(l1.get("a").is_none() && l1.is_empty());
     }
 
     #[test]
@@ -121,6 +121,6 @@ mod tests {
         }
         assert!(l1.len() > 50, "{}", l1.len());
         l1.put(5_000, Blob(200_000), Duration::ZERO);
-        assert!(l1.get(&5_000, Duration::ZERO).is_none(), "larger than the cache");
+        assert!(l1.get(&5_000).is_none(), "larger than the cache");
     }
 }

@@ -22,6 +22,8 @@ pub mod probe;
 pub mod routing;
 pub mod runtime;
 pub mod shard_id;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod singleflight;
 pub mod spawn;
 pub mod stall;

@@ -13,7 +13,6 @@ use shards::singleflight::Flights;
 
 use crate::error::Fault;
 use crate::error::What;
-use crate::error::Who;
 use crate::expectation::character::Ocid;
 use crate::expectation::flight::Tower;
 use crate::expectation::name::CharacterName;
@@ -32,6 +31,16 @@ pub struct Trust {
 const BYTES_MAX: u64 = 8 << 20;
 /// A typical entry, to size the table.
 const ENTRY_BYTES_TYPICAL: u64 = 256;
+
+/// An id and for how long it has been known to be one, wherever that was found out: an answer that goes from shard to
+/// shard does not become younger on the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The id.
+    pub ocid: Ocid,
+    /// Time since the game said so.
+    pub age: Duration,
+}
 
 /// What is known of a name.
 #[derive(Clone)]
@@ -57,7 +66,7 @@ pub struct Directory<G> {
     trust: Trust,
     tower: Tower,
     entries: RefCell<L1<CharacterName, Entry>>,
-    flights: Flights<CharacterName, Result<Ocid, Fault>>,
+    flights: Flights<CharacterName, Result<Located, Fault>>,
 }
 
 impl<G: GameApi + 'static> Directory<G> {
@@ -69,9 +78,9 @@ impl<G: GameApi + 'static> Directory<G> {
 
     /// What this shard knows and still believes: an id, or that there is none.
     #[must_use]
-    pub fn known(&self, name: &CharacterName) -> Option<Result<Ocid, Fault>> {
+    pub fn known(&self, name: &CharacterName) -> Option<Result<Located, Fault>> {
         match self.held(name)? {
-            (Entry::Known(ocid), age) if age < self.trust.known => Some(Ok(ocid)),
+            (Entry::Known(ocid), age) if age < self.trust.known => Some(Ok(Located { ocid, age })),
             (Entry::Unknown, age) if age < self.trust.unknown => {
                 self.tower.probe.unknown_names.add(1);
                 Some(Err(Fault::no_such_character(name.as_str())))
@@ -84,18 +93,24 @@ impl<G: GameApi + 'static> Directory<G> {
     ///
     /// # Errors
     /// The home's.
-    pub fn learn(&self, name: &CharacterName, found: Result<Ocid, Fault>) -> Result<Ocid, Fault> {
-        let now = self.clock.monotonic();
+    pub fn learn(
+        &self,
+        name: &CharacterName,
+        found: Result<Located, Fault>,
+    ) -> Result<Located, Fault> {
         match &found {
-            Ok(ocid) => {
-                self.entries.borrow_mut().put(name.clone(), Entry::Known(ocid.clone()), now);
+            Ok(Located { ocid, age }) => {
+                let is_news = self.held(name).is_none_or(|(_, held)| *age <= held);
+                if is_news {
+                    self.put(name, Entry::Known(ocid.clone()), *age);
+                }
             }
             Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => {
-                self.entries.borrow_mut().put(name.clone(), Entry::Unknown, now);
+                self.put(name, Entry::Unknown, Duration::ZERO);
             }
-            Err(Fault { who: Who::Upstream, .. }) => {
-                if let Some((Entry::Known(ocid), _)) = self.held(name) {
-                    return Ok(ocid);
+            Err(fault) if fault.may_pass() => {
+                if let Some((Entry::Known(ocid), age)) = self.held(name) {
+                    return Ok(Located { ocid, age });
                 }
             }
             Err(_) => {}
@@ -115,11 +130,12 @@ impl<G: GameApi + 'static> Directory<G> {
     ///
     /// # Errors
     /// What the game said.
-    pub async fn resolve(self: &Rc<Self>, name: &CharacterName) -> Result<Ocid, Fault> {
+    pub async fn resolve(self: &Rc<Self>, name: &CharacterName) -> Result<Located, Fault> {
         let (directory, name_of) = (Rc::clone(self), name.clone());
         let work = async move {
-            let found = directory.api.ocid(name_of.as_str()).await.map(|ocid| Ocid::new(&ocid));
-            directory.learn(&name_of, found)
+            let found = directory.api.ocid(name_of.as_str()).await;
+            let located = |ocid: String| Located { ocid: Ocid::new(&ocid), age: Duration::ZERO };
+            directory.learn(&name_of, found.map(located))
         };
         self.tower.once(&self.flights, name.clone(), work).await
     }
@@ -130,8 +146,14 @@ impl<G: GameApi + 'static> Directory<G> {
         self.flights.len()
     }
 
+    fn put(&self, name: &CharacterName, entry: Entry, age: Duration) {
+        let born = self.clock.monotonic().saturating_sub(age);
+        self.entries.borrow_mut().put(name.clone(), entry, born);
+    }
+
     fn held(&self, name: &CharacterName) -> Option<(Entry, Duration)> {
-        self.entries.borrow().get(name, self.clock.monotonic())
+        let (entry, born) = self.entries.borrow().get(name)?;
+        Some((entry, self.clock.monotonic().saturating_sub(born)))
     }
 }
 
@@ -170,20 +192,35 @@ mod tests {
     #[test]
     fn ids_are_believed_for_a_day_and_serve_on_when_the_game_cannot_be_asked() {
         let (clock, directory) = directory();
+        clock.advance(60 * MINUTE);
         let name = CharacterName::parse("가").expect("valid");
         assert_eq!(directory.known(&name), None);
-        let ocid = Ocid::new("1");
-        assert_eq!(directory.learn(&name, Ok(ocid.clone())), Ok(ocid.clone()));
-        clock.advance(23 * 60 * MINUTE);
-        assert_eq!(directory.known(&name), Some(Ok(ocid.clone())));
+        let id = |hours: u32| Located { ocid: Ocid::new("1"), age: 60 * hours * MINUTE };
+        // An hour old when it comes here.
+        assert_eq!(directory.learn(&name, Ok(id(1))), Ok(id(1)));
+        clock.advance(22 * 60 * MINUTE);
+        assert_eq!(directory.known(&name), Some(Ok(id(23))));
         clock.advance(60 * MINUTE);
         assert_eq!(directory.known(&name), None, "asked again after a day");
+        for fault in [Fault::upstream_failed("down"), Fault::deadline(), Fault::overloaded("x")] {
+            assert_eq!(directory.learn(&name, Err(fault)), Ok(id(24)));
+        }
         let down = Fault::upstream_failed("down");
-        assert_eq!(directory.learn(&name, Err(down.clone())), Ok(ocid.clone()));
         directory.forget(&name, &Ocid::new("2"));
-        assert_eq!(directory.learn(&name, Err(down.clone())), Ok(ocid.clone()), "another id");
-        directory.forget(&name, &ocid);
+        assert_eq!(directory.learn(&name, Err(down.clone())), Ok(id(24)), "another id");
+        directory.forget(&name, &Ocid::new("1"));
         assert_eq!(directory.learn(&name, Err(down.clone())), Err(down));
+    }
+
+    #[test]
+    fn older_news_does_not_replace_younger() {
+        let (clock, directory) = directory();
+        clock.advance(60 * MINUTE);
+        let name = CharacterName::parse("가").expect("valid");
+        let located = |id, minutes: u32| Located { ocid: Ocid::new(id), age: minutes * MINUTE };
+        assert!(directory.learn(&name, Ok(located("new", 1))).is_ok());
+        assert!(directory.learn(&name, Ok(located("old", 2))).is_ok());
+        assert_eq!(directory.known(&name), Some(Ok(located("new", 1))));
     }
 
     #[test]

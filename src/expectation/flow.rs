@@ -5,6 +5,7 @@
 //! ask: the payload by one flight per character, each view of it by one flight per view. A forced question always
 //! fetches. Dropping [`Flow::answer`] leaves the flight to the others, and ends it when there are none.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,8 +16,6 @@ use shards::l1::L1;
 use shards::singleflight::Flights;
 
 use crate::error::Fault;
-use crate::error::Retry;
-use crate::error::Who;
 use crate::expectation::character::Character;
 use crate::expectation::character::Ocid;
 use crate::expectation::cool_down::CoolDown;
@@ -98,6 +97,16 @@ impl Bytesize for Basic {
     }
 }
 
+/// When the newest payload of a character was asked for, shard time. Outlives the payload itself.
+#[derive(Debug, Clone, Copy)]
+struct Newest(Duration);
+
+impl Bytesize for Newest {
+    fn bytesize(&self) -> u64 {
+        64
+    }
+}
+
 /// Key of a body: its stale variant is a document of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct BodyKey {
@@ -110,10 +119,13 @@ struct Caches {
     bodies: L1<BodyKey, Body>,
     payloads: L1<Ocid, Fetched>,
     facts: L1<Ocid, Basic>,
+    newest: L1<Ocid, Newest>,
 }
 
 /// Memory for the V1 facts of one shard.
 const FACTS_BYTES_MAX: u64 = 4 << 20;
+/// Memory for the times of the newest payloads: several times as many as there are bodies.
+const NEWEST_BYTES_MAX: u64 = 4 << 20;
 /// Typical sizes, to size the tables: a gzip answer, a gzip payload.
 const BODY_BYTES_TYPICAL: u64 = 12 << 10;
 const PAYLOAD_BYTES_TYPICAL: u64 = 20 << 10;
@@ -127,6 +139,7 @@ pub struct Flow<G, W> {
     tower: Tower,
     caches: RefCell<Caches>,
     cool_down: RefCell<CoolDown>,
+    last_birth: Cell<Duration>,
     fetches: Flights<(Ocid, bool), Result<Fetched, Fault>>,
     bodies: Flights<(BodyKey, Duration), Result<Body, Fault>>,
     facts: Flights<Ocid, Result<Basic, Fault>>,
@@ -163,6 +176,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             bodies: L1::new(body_bytes, BODY_BYTES_TYPICAL),
             payloads: L1::new(payload_bytes, PAYLOAD_BYTES_TYPICAL),
             facts: L1::new(FACTS_BYTES_MAX, 512),
+            newest: L1::new(NEWEST_BYTES_MAX, 256),
         };
         Rc::new(Self {
             api,
@@ -172,6 +186,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             tower,
             caches: RefCell::new(caches),
             cool_down: RefCell::new(CoolDown::new(limits.force_cool_down)),
+            last_birth: Cell::default(),
             fetches: Flights::default(),
             bodies: Flights::default(),
             facts: Flights::default(),
@@ -190,23 +205,26 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             return Ok(self.fresh(body, Source::Miss, Duration::ZERO));
         }
         let now = self.clock.monotonic();
-        match self.held(&key, now) {
-            Some((body, age)) if age < self.fresh_limit(&body) => {
+        let held = self.held(&key);
+        let age = held.as_ref().map(|(_, born)| now.saturating_sub(*born));
+        match (held, age) {
+            (Some((body, _)), Some(age)) if age < self.fresh_limit(&body) => {
                 self.tower.probe.hits.add(1);
                 Ok(self.fresh(body, Source::HitL1, age))
             }
-            Some((body, age)) if age < self.limits.stale => {
+            (Some((body, born)), Some(age)) if age < self.limits.stale => {
                 self.refresh_behind(&key.character);
-                self.stale(key, body, now.saturating_sub(age)).await
+                self.stale(key, body, born).await
             }
-            held => match self.made(&key, now).await {
-                Ok((body, age)) => Ok(self.fresh(body, Source::Miss, age)),
+            (held, _) => match (self.made(&key, now).await, held) {
+                (Ok((body, born)), _) => {
+                    Ok(self.fresh(body, Source::Miss, now.saturating_sub(born)))
+                }
                 // However old: better than nothing, and it says so.
-                Err(fault) if may_pass(&fault) => match held {
-                    Some((body, age)) => self.stale(key, body, now.saturating_sub(age)).await,
-                    None => Err(fault),
-                },
-                Err(fault) => Err(fault),
+                (Err(fault), Some((body, born))) if fault.may_pass() => {
+                    self.stale(key, body, born).await
+                }
+                (Err(fault), _) => Err(fault),
             },
         }
     }
@@ -217,8 +235,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// What the game's API said.
     pub async fn facts(self: &Rc<Self>, ocid: &Ocid) -> Result<Basic, Fault> {
         let now = self.clock.monotonic();
-        if let Some((basic, age)) = self.caches.borrow().facts.get(ocid, now)
-            && age < self.limits.fresh
+        if let Some((basic, born)) = self.caches.borrow().facts.get(ocid)
+            && now.saturating_sub(born) < self.limits.fresh
         {
             return Ok(basic);
         }
@@ -263,10 +281,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
 
     /// A cached body, unless a newer payload has come since: one may have been fetched under another spelling of the
     /// name, whose bodies have keys of their own.
-    fn held(&self, key: &BodyKey, now: Duration) -> Option<(Body, Duration)> {
-        let (body, age) = self.caches.borrow().bodies.get(key, now)?;
-        let outdated = self.is_outdated(&key.character.ocid, now.saturating_sub(age));
-        (!outdated).then_some((body, age))
+    fn held(&self, key: &BodyKey) -> Option<(Body, Duration)> {
+        let held = self.caches.borrow().bodies.get(key);
+        held.filter(|(_, born)| !self.is_outdated(&key.character.ocid, *born))
     }
 
     async fn forced(self: &Rc<Self>, key: BodyKey) -> Result<Body, Fault> {
@@ -280,28 +297,49 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.body(key, &fetched?).await
     }
 
-    /// The body and its age, from the payload: the cached one while fresh, else a new one.
+    /// The body and its birth, from the payload: the cached one while fresh, else a new one.
     async fn made(
         self: &Rc<Self>,
         key: &BodyKey,
         now: Duration,
     ) -> Result<(Body, Duration), Fault> {
         self.tower.probe.misses.add(1);
-        let ocid = &key.character.ocid;
-        let held = self.caches.borrow().payloads.get(ocid, now);
-        let fetched = match held {
-            Some((fetched, age)) if age < self.limits.fresh => fetched,
-            _ => self.fetch(&key.character, false).await?,
-        };
+        let fetched = self.payload(&key.character, now).await?;
         let body = self.body(key.clone(), &fetched).await?;
-        Ok((body, now.saturating_sub(fetched.born)))
+        Ok((body, fetched.born))
     }
 
-    /// One fetch per character at a time; a forced one never joins a plain one, which may have begun before.
+    /// The cached payload while fresh, else a new one.
+    async fn payload(
+        self: &Rc<Self>,
+        character: &Character,
+        now: Duration,
+    ) -> Result<Fetched, Fault> {
+        let ocid = &character.ocid;
+        loop {
+            let held = self.caches.borrow().payloads.get(ocid);
+            if let Some((fetched, born)) = held
+                && now.saturating_sub(born) < self.limits.fresh
+            {
+                return Ok(fetched);
+            }
+            let fetched = self.fetch(character, false).await?;
+            // Overtaken by a forced one: who asks after that must not see what was before it. Each further round
+            // takes another forced fetch, and those are limited by their cool-down.
+            if !self.is_outdated(ocid, fetched.born) {
+                return Ok(fetched);
+            }
+        }
+    }
+
+    /// One fetch per character at a time. A forced one never joins a plain one, which may have begun before; a plain
+    /// one joins a forced one, so that of two fetches the one that began later also saw the later gear.
     async fn fetch(self: &Rc<Self>, character: &Character, forced: bool) -> Result<Fetched, Fault> {
+        let forced = forced || self.fetches.is_flying(&(character.ocid.clone(), true));
         let (flow, of) = (Rc::clone(self), character.clone());
+        // Here, not when the work begins: births are in the order in which flights take off.
+        let born = self.birth();
         let work = async move {
-            let born = flow.clock.monotonic();
             let payload = flow.api.equipment(of.ocid.as_str()).await?;
             let fetched = Fetched { payload, born, as_of_ms: flow.clock.unix_ms() };
             flow.replace(&of, &fetched);
@@ -309,6 +347,13 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         };
         let key = (character.ocid.clone(), forced);
         self.tower.once(&self.fetches, key, work).await
+    }
+
+    /// Now, and never the same twice: births order payloads, and the shard's clock moves in steps.
+    fn birth(&self) -> Duration {
+        let birth = self.clock.monotonic().max(self.last_birth.get() + Duration::from_nanos(1));
+        self.last_birth.set(birth);
+        birth
     }
 
     /// A newer payload makes every body of the character obsolete; an older one (a slow plain fetch overtaken by a
@@ -321,21 +366,21 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         for (view, stale) in View::ALL.into_iter().flat_map(|view| [(view, false), (view, true)]) {
             caches.bodies.remove(&BodyKey { character: character.clone(), view, stale });
         }
+        caches.newest.put(character.ocid.clone(), Newest(fetched.born), fetched.born);
         caches.payloads.put(character.ocid.clone(), fetched.clone(), fetched.born);
     }
 
-    /// Whether a payload newer than `born` is held.
+    /// Whether a payload newer than `born` has come.
     fn is_outdated(&self, ocid: &Ocid, born: Duration) -> bool {
-        let held = self.caches.borrow().payloads.get(ocid, born);
-        held.is_some_and(|(held, _)| held.born > born)
+        let newest = self.caches.borrow().newest.get(ocid);
+        newest.is_some_and(|(Newest(newest), _)| newest > born)
     }
 
     async fn body(self: &Rc<Self>, key: BodyKey, fetched: &Fetched) -> Result<Body, Fault> {
         // Somebody who waited for the same payload may have been quicker.
-        let now = self.clock.monotonic();
-        let held = self.caches.borrow().bodies.get(&key, now);
-        if let Some((body, age)) = held
-            && now.saturating_sub(age) == fetched.born
+        let held = self.caches.borrow().bodies.get(&key);
+        if let Some((body, born)) = held
+            && born == fetched.born
         {
             return Ok(body);
         }
@@ -369,10 +414,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             return Ok(body);
         }
         key.stale = true;
-        let now = self.clock.monotonic();
-        let held = self.caches.borrow().bodies.get(&key, now);
+        let held = self.caches.borrow().bodies.get(&key);
         match held {
-            Some((body, age)) if now.saturating_sub(age) == born => Ok(body),
+            Some((body, held)) if held == born => Ok(body),
             _ => self.make(key, born, Job::MarkStale(body)).await,
         }
     }
@@ -401,11 +445,6 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             }
         });
     }
-}
-
-/// Whether the character may well be had later: the game failed, or it took too long, or there was no room to ask it.
-fn may_pass(fault: &Fault) -> bool {
-    fault.who != Who::Client && fault.retry != Retry::No
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Near {
         target: &str,
         now: Duration,
     ) -> Option<(Finished, usize)> {
-        let (entry, _) = self.of(encoding).borrow().get(target, now)?;
+        let (entry, _) = self.of(encoding).borrow().get(target)?;
         (entry.valid.get() && now < entry.until).then_some((entry.finished, entry.route))
     }
 

@@ -23,6 +23,7 @@ use crate::error::What;
 use crate::expectation::character::Character;
 use crate::expectation::character::Ocid;
 use crate::expectation::directory::Directory;
+use crate::expectation::directory::Located;
 use crate::expectation::flow::Answer;
 use crate::expectation::flow::Ask;
 use crate::expectation::flow::Flow;
@@ -48,8 +49,8 @@ pub enum Question {
         name: String,
         /// An id that turned out to be none any more: not this one from memory.
         outdated: Option<String>,
-        /// Where the id goes.
-        reply: Reply<String>,
+        /// Where the id goes, with its age.
+        reply: Reply<(String, Duration)>,
     },
     /// A document of a character that the receiver owns.
     Ask {
@@ -237,7 +238,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
 
     async fn locate(&self, name: CharacterName, force: bool) -> Result<Character, Fault> {
         let ocid = match self.directory.known(&name) {
-            Some(Ok(ocid)) => ocid,
+            Some(Ok(located)) => located.ocid,
             Some(Err(unknown)) if !force => return Err(unknown),
             _ => self.ask_home(&name, None).await?,
         };
@@ -258,24 +259,31 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     async fn ask_home(&self, name: &CharacterName, outdated: Option<&Ocid>) -> Result<Ocid, Fault> {
         let text = name.as_str().to_owned();
         let outdated = outdated.map(|ocid| ocid.as_str().to_owned());
-        let Some(home) = self.elsewhere(text.as_bytes()) else {
-            return self.home_locate(&text, outdated).await.map(|ocid| Ocid::new(&ocid));
+        let found = match self.elsewhere(text.as_bytes()) {
+            None => self.home_locate(&text, outdated).await,
+            Some(home) => {
+                self.hop(home, |reply| Question::Locate { name: text, outdated, reply }).await
+            }
         };
-        let found = self.hop(home, |reply| Question::Locate { name: text, outdated, reply }).await;
-        self.directory.learn(name, found.map(|ocid| Ocid::new(&ocid)))
+        let located = |(ocid, age): (String, Duration)| Located { ocid: Ocid::new(&ocid), age };
+        self.directory.learn(name, found.map(located)).map(|located| located.ocid)
     }
 
-    async fn home_locate(&self, name: &str, outdated: Option<String>) -> Result<String, Fault> {
+    async fn home_locate(
+        &self,
+        name: &str,
+        outdated: Option<String>,
+    ) -> Result<(String, Duration), Fault> {
         let name = CharacterName::parse(name)?;
         if let Some(outdated) = outdated {
             self.directory.forget(&name, &Ocid::new(&outdated));
         }
-        let ocid = match self.directory.known(&name) {
-            Some(Ok(ocid)) => ocid,
+        let Located { ocid, age } = match self.directory.known(&name) {
+            Some(Ok(located)) => located,
             // Those who only want what is known have looked already.
             _ => self.directory.resolve(&name).await?,
         };
-        Ok(ocid.as_str().to_owned())
+        Ok((ocid.as_str().to_owned(), age))
     }
 
     async fn facts(&self, ocid: &Ocid) -> Result<Basic, Fault> {
