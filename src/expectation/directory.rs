@@ -32,30 +32,24 @@ const BYTES_MAX: u64 = 8 << 20;
 /// A typical entry, to size the table.
 const ENTRY_BYTES_TYPICAL: u64 = 256;
 
-/// An id and for how long it has been known to be one, wherever that was found out: an answer that goes from shard to
-/// shard does not become younger on the way.
+/// What the game said of a name, and how long ago, whichever shard it told: what goes from shard to shard does not
+/// become younger on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The id.
-    pub ocid: Ocid,
+pub struct Finding {
+    /// The id, or that nobody has the name.
+    pub ocid: Option<Ocid>,
     /// Time since the game said so.
     pub age: Duration,
 }
 
-/// What is known of a name.
+/// What is kept of a finding.
 #[derive(Clone)]
-enum Entry {
-    Known(Ocid),
-    Unknown,
-}
+struct Entry(Option<Ocid>);
 
 impl Bytesize for Entry {
     fn bytesize(&self) -> u64 {
-        match self {
-            // The id and the name that is the key.
-            Self::Known(ocid) => ocid.as_str().len() as u64 + 64,
-            Self::Unknown => 64,
-        }
+        // The id and the name that is the key.
+        self.0.as_ref().map_or(0, |ocid| ocid.as_str().len() as u64) + 64
     }
 }
 
@@ -66,7 +60,7 @@ pub struct Directory<G> {
     trust: Trust,
     tower: Tower,
     entries: RefCell<L1<CharacterName, Entry>>,
-    flights: Flights<CharacterName, Result<Located, Fault>>,
+    flights: Flights<CharacterName, Result<Finding, Fault>>,
 }
 
 impl<G: GameApi + 'static> Directory<G> {
@@ -76,17 +70,16 @@ impl<G: GameApi + 'static> Directory<G> {
         Rc::new(Self { api, clock, trust, tower, entries, flights: Flights::default() })
     }
 
-    /// What this shard knows and still believes: an id, or that there is none.
+    /// What this shard knows and still believes.
     #[must_use]
-    pub fn known(&self, name: &CharacterName) -> Option<Result<Located, Fault>> {
-        match self.held(name)? {
-            (Entry::Known(ocid), age) if age < self.trust.known => Some(Ok(Located { ocid, age })),
-            (Entry::Unknown, age) if age < self.trust.unknown => {
-                self.tower.probe.unknown_names.add(1);
-                Some(Err(Fault::no_such_character(name.as_str())))
-            }
-            _ => None,
+    pub fn known(&self, name: &CharacterName) -> Option<Finding> {
+        let found = self.held(name)?;
+        if found.ocid.is_some() {
+            return (found.age < self.trust.known).then_some(found);
         }
+        let believed = found.age < self.trust.unknown;
+        self.tower.probe.unknown_names.add(u64::from(believed));
+        believed.then_some(found)
     }
 
     /// Takes over what the name's home found out. When it could not ask, an old id still serves.
@@ -96,32 +89,26 @@ impl<G: GameApi + 'static> Directory<G> {
     pub fn learn(
         &self,
         name: &CharacterName,
-        found: Result<Located, Fault>,
-    ) -> Result<Located, Fault> {
-        match &found {
-            Ok(Located { ocid, age }) => {
-                let is_news = self.held(name).is_none_or(|(_, held)| *age <= held);
-                if is_news {
-                    self.put(name, Entry::Known(ocid.clone()), *age);
+        found: Result<Finding, Fault>,
+    ) -> Result<Finding, Fault> {
+        let held = self.held(name);
+        match (found, held) {
+            (Ok(found), held) => {
+                if held.is_none_or(|held| found.age <= held.age) {
+                    let born = self.clock.monotonic().saturating_sub(found.age);
+                    let entry = Entry(found.ocid.clone());
+                    self.entries.borrow_mut().put(name.clone(), entry, born);
                 }
+                Ok(found)
             }
-            Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => {
-                self.put(name, Entry::Unknown, Duration::ZERO);
-            }
-            Err(fault) if fault.may_pass() => {
-                if let Some((Entry::Known(ocid), age)) = self.held(name) {
-                    return Ok(Located { ocid, age });
-                }
-            }
-            Err(_) => {}
+            (Err(fault), Some(held)) if fault.may_pass() && held.ocid.is_some() => Ok(held),
+            (Err(fault), _) => Err(fault),
         }
-        found
     }
 
     /// Forgets a name whose id turned out to be none any more, unless it has been replaced already.
     pub fn forget(&self, name: &CharacterName, ocid: &Ocid) {
-        let replaced = !matches!(self.held(name), Some((Entry::Known(held), _)) if held == *ocid);
-        if !replaced {
+        if self.held(name).is_some_and(|held| held.ocid.as_ref() == Some(ocid)) {
             self.entries.borrow_mut().remove(name);
         }
     }
@@ -130,12 +117,15 @@ impl<G: GameApi + 'static> Directory<G> {
     ///
     /// # Errors
     /// What the game said.
-    pub async fn resolve(self: &Rc<Self>, name: &CharacterName) -> Result<Located, Fault> {
+    pub async fn resolve(self: &Rc<Self>, name: &CharacterName) -> Result<Finding, Fault> {
         let (directory, name_of) = (Rc::clone(self), name.clone());
         let work = async move {
-            let found = directory.api.ocid(name_of.as_str()).await;
-            let located = |ocid: String| Located { ocid: Ocid::new(&ocid), age: Duration::ZERO };
-            directory.learn(&name_of, found.map(located))
+            let ocid = match directory.api.ocid(name_of.as_str()).await {
+                Ok(ocid) => Ok(Some(Ocid::new(&ocid))),
+                Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => Ok(None),
+                Err(fault) => Err(fault),
+            };
+            directory.learn(&name_of, ocid.map(|ocid| Finding { ocid, age: Duration::ZERO }))
         };
         self.tower.once(&self.flights, name.clone(), work).await
     }
@@ -146,14 +136,9 @@ impl<G: GameApi + 'static> Directory<G> {
         self.flights.len()
     }
 
-    fn put(&self, name: &CharacterName, entry: Entry, age: Duration) {
-        let born = self.clock.monotonic().saturating_sub(age);
-        self.entries.borrow_mut().put(name.clone(), entry, born);
-    }
-
-    fn held(&self, name: &CharacterName) -> Option<(Entry, Duration)> {
-        let (entry, born) = self.entries.borrow().get(name)?;
-        Some((entry, self.clock.monotonic().saturating_sub(born)))
+    fn held(&self, name: &CharacterName) -> Option<Finding> {
+        let (Entry(ocid), born) = self.entries.borrow().get(name)?;
+        Some(Finding { ocid, age: self.clock.monotonic().saturating_sub(born) })
     }
 }
 
@@ -189,25 +174,32 @@ mod tests {
         (clock, directory)
     }
 
+    fn id(id: &str, minutes: u32) -> Finding {
+        Finding { ocid: Some(Ocid::new(id)), age: minutes * MINUTE }
+    }
+
+    fn nobody(minutes: u32) -> Finding {
+        Finding { ocid: None, age: minutes * MINUTE }
+    }
+
     #[test]
     fn ids_are_believed_for_a_day_and_serve_on_when_the_game_cannot_be_asked() {
         let (clock, directory) = directory();
         clock.advance(60 * MINUTE);
         let name = CharacterName::parse("가").expect("valid");
         assert_eq!(directory.known(&name), None);
-        let id = |hours: u32| Located { ocid: Ocid::new("1"), age: 60 * hours * MINUTE };
         // An hour old when it comes here.
-        assert_eq!(directory.learn(&name, Ok(id(1))), Ok(id(1)));
+        assert_eq!(directory.learn(&name, Ok(id("1", 60))), Ok(id("1", 60)));
         clock.advance(22 * 60 * MINUTE);
-        assert_eq!(directory.known(&name), Some(Ok(id(23))));
+        assert_eq!(directory.known(&name), Some(id("1", 23 * 60)));
         clock.advance(60 * MINUTE);
         assert_eq!(directory.known(&name), None, "asked again after a day");
         for fault in [Fault::upstream_failed("down"), Fault::deadline(), Fault::overloaded("x")] {
-            assert_eq!(directory.learn(&name, Err(fault)), Ok(id(24)));
+            assert_eq!(directory.learn(&name, Err(fault)), Ok(id("1", 24 * 60)));
         }
         let down = Fault::upstream_failed("down");
         directory.forget(&name, &Ocid::new("2"));
-        assert_eq!(directory.learn(&name, Err(down.clone())), Ok(id(24)), "another id");
+        assert!(directory.learn(&name, Err(down.clone())).is_ok(), "another id");
         directory.forget(&name, &Ocid::new("1"));
         assert_eq!(directory.learn(&name, Err(down.clone())), Err(down));
     }
@@ -217,24 +209,26 @@ mod tests {
         let (clock, directory) = directory();
         clock.advance(60 * MINUTE);
         let name = CharacterName::parse("가").expect("valid");
-        let located = |id, minutes: u32| Located { ocid: Ocid::new(id), age: minutes * MINUTE };
-        assert!(directory.learn(&name, Ok(located("new", 1))).is_ok());
-        assert!(directory.learn(&name, Ok(located("old", 2))).is_ok());
-        assert_eq!(directory.known(&name), Some(Ok(located("new", 1))));
+        for found in [id("new", 1), id("old", 2), nobody(3)] {
+            assert!(directory.learn(&name, Ok(found)).is_ok());
+        }
+        assert_eq!(directory.known(&name), Some(id("new", 1)));
     }
 
     #[test]
     fn only_the_games_own_word_makes_a_name_unknown() {
         let (clock, directory) = directory();
+        clock.advance(60 * MINUTE);
         let name = CharacterName::parse("없는이").expect("valid");
         for fault in [Fault::upstream_failed("x"), Fault::deadline(), Fault::overloaded("x")] {
             assert_eq!(directory.learn(&name, Err(fault.clone())), Err(fault));
             assert_eq!(directory.known(&name), None);
         }
-        let nobody = Fault::no_such_character("없는이");
-        assert_eq!(directory.learn(&name, Err(nobody.clone())), Err(nobody.clone()));
-        clock.advance(29 * MINUTE);
-        assert_eq!(directory.known(&name), Some(Err(nobody)));
+        assert_eq!(directory.learn(&name, Ok(nobody(9))), Ok(nobody(9)));
+        clock.advance(20 * MINUTE);
+        assert_eq!(directory.known(&name), Some(nobody(29)));
+        let down = Fault::upstream_failed("down");
+        assert_eq!(directory.learn(&name, Err(down.clone())), Err(down), "only ids serve on");
         clock.advance(2 * MINUTE);
         assert_eq!(directory.known(&name), None);
     }

@@ -23,7 +23,7 @@ use crate::error::What;
 use crate::expectation::character::Character;
 use crate::expectation::character::Ocid;
 use crate::expectation::directory::Directory;
-use crate::expectation::directory::Located;
+use crate::expectation::directory::Finding;
 use crate::expectation::flow::Answer;
 use crate::expectation::flow::Ask;
 use crate::expectation::flow::Flow;
@@ -49,8 +49,10 @@ pub enum Question {
         name: String,
         /// An id that turned out to be none any more: not this one from memory.
         outdated: Option<String>,
-        /// Where the id goes, with its age.
-        reply: Reply<(String, Duration)>,
+        /// Ask the game even when nobody is known to have the name.
+        again: bool,
+        /// Where the id or the lack of one goes, with its age.
+        reply: Reply<(Option<String>, Duration)>,
     },
     /// A document of a character that the receiver owns.
     Ask {
@@ -170,8 +172,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     /// Does what another shard asks.
     pub async fn work(&self, question: Question) {
         match question {
-            Question::Locate { name, outdated, reply } => {
-                reply_with(reply, self.home_locate(&name, outdated)).await;
+            Question::Locate { name, outdated, again, reply } => {
+                reply_with(reply, self.home_locate(&name, outdated, again)).await;
             }
             Question::Ask { name, ocid, view, force, reply } => {
                 let asked = async {
@@ -237,11 +239,11 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     }
 
     async fn locate(&self, name: CharacterName, force: bool) -> Result<Character, Fault> {
-        let ocid = match self.directory.known(&name) {
-            Some(Ok(located)) => located.ocid,
-            Some(Err(unknown)) if !force => return Err(unknown),
-            _ => self.ask_home(&name, None).await?,
+        let found = match self.directory.known(&name) {
+            Some(found) if found.ocid.is_some() || !force => found.ocid,
+            _ => self.ask_home(&name, None, force).await?,
         };
+        let ocid = found.ok_or_else(|| Fault::no_such_character(name.as_str()))?;
         Ok(Character { name, ocid })
     }
 
@@ -249,41 +251,48 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     async fn locate_again(&self, character: Character) -> Result<Character, Fault> {
         let Character { name, ocid: outdated } = character;
         self.directory.forget(&name, &outdated);
-        let ocid = self.ask_home(&name, Some(&outdated)).await?;
+        let found = self.ask_home(&name, Some(&outdated), true).await?;
+        let ocid = found.ok_or_else(|| Fault::no_such_character(name.as_str()))?;
         if ocid == outdated {
             return Err(Fault::upstream_failed("the game gives an id that it does not know"));
         }
         Ok(Character { name, ocid })
     }
 
-    async fn ask_home(&self, name: &CharacterName, outdated: Option<&Ocid>) -> Result<Ocid, Fault> {
+    async fn ask_home(
+        &self,
+        name: &CharacterName,
+        outdated: Option<&Ocid>,
+        again: bool,
+    ) -> Result<Option<Ocid>, Fault> {
         let text = name.as_str().to_owned();
         let outdated = outdated.map(|ocid| ocid.as_str().to_owned());
         let found = match self.elsewhere(text.as_bytes()) {
-            None => self.home_locate(&text, outdated).await,
+            None => self.home_locate(&text, outdated, again).await,
             Some(home) => {
-                self.hop(home, |reply| Question::Locate { name: text, outdated, reply }).await
+                let question = |reply| Question::Locate { name: text, outdated, again, reply };
+                self.hop(home, question).await
             }
         };
-        let located = |(ocid, age): (String, Duration)| Located { ocid: Ocid::new(&ocid), age };
-        self.directory.learn(name, found.map(located)).map(|located| located.ocid)
+        let found = found.map(|(ocid, age)| Finding { ocid: ocid.as_deref().map(Ocid::new), age });
+        self.directory.learn(name, found).map(|found| found.ocid)
     }
 
     async fn home_locate(
         &self,
         name: &str,
         outdated: Option<String>,
-    ) -> Result<(String, Duration), Fault> {
+        again: bool,
+    ) -> Result<(Option<String>, Duration), Fault> {
         let name = CharacterName::parse(name)?;
         if let Some(outdated) = outdated {
             self.directory.forget(&name, &Ocid::new(&outdated));
         }
-        let Located { ocid, age } = match self.directory.known(&name) {
-            Some(Ok(located)) => located,
-            // Those who only want what is known have looked already.
+        let Finding { ocid, age } = match self.directory.known(&name) {
+            Some(found) if found.ocid.is_some() || !again => found,
             _ => self.directory.resolve(&name).await?,
         };
-        Ok((ocid.as_str().to_owned(), age))
+        Ok((ocid.map(|ocid| ocid.as_str().to_owned()), age))
     }
 
     async fn facts(&self, ocid: &Ocid) -> Result<Basic, Fault> {
