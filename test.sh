@@ -10,7 +10,8 @@ install() {
   if have apt-get; then
     local as_root=""
     [ "$(id -u)" -eq 0 ] || as_root="sudo"
-    $as_root apt-get update -qq && $as_root apt-get install -y -qq "$@" >/dev/null
+    $as_root apt-get update -qq
+    $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq "$@" >/dev/null
   else
     echo "test.sh: please install: $*" >&2
     exit 1
@@ -20,6 +21,8 @@ install() {
 # mimalloc and ring compile a little C; the measuring scripts are Python without packages.
 have cc || install gcc libc6-dev
 have python3 || install python3
+# promtool checks the metrics.
+have promtool || install --no-install-recommends prometheus
 have cargo || { echo "test.sh: no cargo; install Rust from https://rustup.rs" >&2; exit 1; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

@@ -14,7 +14,7 @@ rounds=${ROUNDS:-7}
 seconds=${SECONDS_EACH:-3}
 connections=${CONNECTIONS:-100}
 loader=${LOADER:-wrk}
-open_rounds=$((rounds < 3 ? rounds : 3))
+open_rounds=$((rounds < 5 ? rounds : 5))
 characters=${CHARACTERS:-5000}
 idle_connections=${IDLE:-10000}
 

@@ -208,17 +208,24 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         );
     }
     tracing::info!(address = %server.address(), version = build::VERSION, "listening");
+    let signal = supervise(&server.exits, &signals)?;
+    tracing::info!(signal, "stopping");
+    server.stop(SHUTDOWN_GRACE);
+    Ok(())
+}
+
+/// Waits for a signal; a shard that ends before ends the process.
+fn supervise(
+    exits: &mpsc::Receiver<(ShardId, Exit)>,
+    signals: &mpsc::Receiver<i32>,
+) -> Result<i32, StartError> {
     loop {
-        if let Ok((shard, exit)) = server.exits.try_recv() {
+        if let Ok((shard, exit)) = exits.try_recv() {
             // A shard's state is unknown after a panic and its characters have no other owner.
             return Err(StartError::Other(format!("shard {shard} ended: {exit:?}")));
         }
         match signals.recv_timeout(SUPERVISION_INTERVAL) {
-            Ok(signal) => {
-                tracing::info!(signal, "stopping");
-                server.stop(SHUTDOWN_GRACE);
-                return Ok(());
-            }
+            Ok(signal) => return Ok(signal),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 return Err(StartError::Other("the signal thread has ended".to_owned()));
@@ -423,5 +430,28 @@ fn client_config(config: &Config, base_url: &str) -> ClientConfig {
         connect_timeout: config.upstream_connect_timeout,
         response_timeout: config.upstream_response_timeout,
         user_agent: format!("maple-expectation/{}", build::VERSION),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel does with a panicked shard is tested in `shards`; here, what the process makes of its report.
+    #[test]
+    fn a_dead_shard_ends_the_process_with_its_reason() {
+        let (exit, exits) = mpsc::channel();
+        let (_signal, signals) = mpsc::channel();
+        exit.send((ShardId::new(1), Exit::Panicked("broken invariant".to_owned()))).unwrap();
+        let end = supervise(&exits, &signals).unwrap_err().to_string();
+        assert_eq!(end, "shard 1 ended: Panicked(\"broken invariant\")");
+    }
+
+    #[test]
+    fn a_signal_ends_the_wait() {
+        let (_exit, exits) = mpsc::channel();
+        let (signal, signals) = mpsc::channel();
+        signal.send(15).unwrap();
+        assert_eq!(supervise(&exits, &signals).unwrap(), 15);
     }
 }

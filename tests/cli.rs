@@ -3,27 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test, helpers included")]
 
 mod api_support;
+mod process_support;
 
 use std::fs;
-use std::io::BufRead as _;
-use std::io::BufReader;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
-use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
-use std::sync::mpsc;
-use std::time::Duration;
 
 use api_support::exchange;
 use api_support::v4;
+use process_support::Running;
+use process_support::command;
 use serde_json::Value;
-
-/// Longest wait for a child to serve.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const HAT: &str = r#"{"item_equipment_slot":"모자","item_equipment_part":"모자","item_name":"에테르넬 메이지햇",
   "item_base_option":{"base_equipment_level":250,"magic_power":"10"},
@@ -55,12 +48,6 @@ impl Folder {
 
 fn maple(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_maple-expectation"));
-    command.args(arguments).env_remove("NEXON_API_KEY");
-    command
 }
 
 fn value(file: &Path, more: &[&str]) -> (i32, String, String) {
@@ -207,50 +194,6 @@ fn configuration_is_shown_without_secrets_and_refused_by_key() {
     refused(maple(&["--listen", &address]), ["server.listen", "in use"]);
 }
 
-/// A running child whose log has said where it listens; killed by its own id when dropped.
-struct Running {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Running {
-    fn start(arguments: &[&str], before_address: &str) -> Self {
-        let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let before_address = before_address.to_owned();
-        let (say, said) = mpsc::channel();
-        // Reads to the end: a log nobody reads would block the child.
-        std::thread::spawn(move || {
-            for line in log.map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once(&before_address) {
-                    let end = rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit());
-                    let _ = say.send(rest[..end.unwrap_or(rest.len())].parse().unwrap());
-                }
-            }
-        });
-        let mut running = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
-        running.address = said.recv_timeout(PATIENCE).expect("the child says where it listens");
-        running
-    }
-
-    fn terminate(mut self) -> Option<i32> {
-        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
-        #[allow(unsafe_code, reason = "no safe way to send a signal in the standard library")]
-        // SAFETY: a plain system call; the child is ours and not yet waited for, so the id is its own.
-        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
-        assert_eq!(sent, 0);
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone after `terminate`.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn a_fixture_has_the_same_value_by_file_and_by_http() {
     let folder = Folder::new();
@@ -281,19 +224,5 @@ fn a_fixture_has_the_same_value_by_file_and_by_http() {
         };
         assert_eq!(comparable(by_file.as_bytes()), comparable(&by_http.body));
         assert_eq!(server.terminate(), Some(0), "SIGTERM ends a server in order");
-    }
-}
-
-#[test]
-fn without_a_key_a_simulator_answers_on_either_driver() {
-    for driver in ["auto", "epoll"] {
-        let server = Running::start(&["--listen", "127.0.0.1:0", "--driver", driver], "address=");
-        let reply = exchange(server.address, "GET", &v4("강은호"), &[], b"");
-        assert_eq!((reply.status, &reply.json()["userIgn"]), (200, &"강은호".into()));
-        let info = exchange(server.address, "GET", "/actuator/info", &[], b"").json();
-        assert_eq!(info["upstream"]["kind"], "simulator");
-        let runs = info["runtime"]["driver"].as_str().unwrap();
-        assert_eq!(runs == "epoll", driver == "epoll", "{runs}");
-        assert_eq!(server.terminate(), Some(0));
     }
 }

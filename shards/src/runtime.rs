@@ -208,7 +208,13 @@ fn build_runtime(choice: DriverChoice) -> Result<(Runtime, DriverKind), String> 
     let mut attempts = Vec::new();
     for &kind in kinds {
         match build_one(kind) {
-            Ok(runtime) => return Ok((runtime, kind)),
+            Ok(runtime) => {
+                if !attempts.is_empty() {
+                    let refused = attempts.join("; ");
+                    tracing::warn!(driver = %kind, %refused, "not the driver it should be");
+                }
+                return Ok((runtime, kind));
+            }
             Err(error) => attempts.push(format!("{kind}: {error}")),
         }
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test, helpers included")]
 
 mod game;
+mod mailbox;
 mod rules;
 mod world;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use world::Kind;
 use world::World;
 
-/// Runs of the ordinary test; the whole stays within a minute on two cores.
+/// Runs of the ordinary test: ten seconds on two cores.
 const SEEDS: u64 = 10_000;
 /// Events of one run, at most.
 const EVENTS_MAX: usize = 300;

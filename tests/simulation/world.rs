@@ -52,7 +52,7 @@ pub(crate) const TRUST: Trust =
 const LAG_MAX: Duration = Duration::from_millis(400);
 const BEGAN_UNIX_MS: u64 = 1_790_000_000_000;
 
-type Service = Owner<Line, Line>;
+pub(crate) type Service = Owner<Line, Line>;
 
 /// What a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,9 @@ impl World {
             .map(|(id, inbox)| {
                 let dice = Rc::new(Dice::new(dice.bits()));
                 let line = Line { shard: id, game: Rc::clone(&game), dice };
-                owner(&sim, line, (mailboxes.clone(), inbox), cache_bytes)
+                let (owner, pump) = owner(&sim, line, (mailboxes.clone(), inbox), cache_bytes);
+                sim.spawn(id, LAG_MAX, pump);
+                owner
             })
             .collect();
         Self { sim, rules, game, owners, clients: RefCell::default() }
@@ -151,12 +153,13 @@ impl World {
     }
 }
 
-fn owner(
+/// A shard's owner and its pump, which somebody has to run.
+pub(crate) fn owner(
     sim: &Sim,
     line: Line,
     (mailboxes, inbox): (mailbox::Mailboxes<Event>, Inbox<Event>),
     cache_bytes: u64,
-) -> Rc<Service> {
+) -> (Rc<Service>, impl Future<Output = ()> + 'static) {
     let shard = line.shard;
     sim.enter(shard);
     let clock = || sim.clock() as Rc<dyn Clock>;
@@ -181,8 +184,7 @@ fn owner(
             }
         }
     };
-    sim.spawn(shard, LAG_MAX, inbox.pump(Rc::default(), work));
-    owner
+    (owner, inbox.pump(Rc::default(), work))
 }
 
 /// What `Api` does for one request, as far as characters go.
