@@ -220,7 +220,7 @@ fn the_map_names_every_room_and_no_other() {
         .collect();
     let rooms: BTreeSet<String> = rust_files("src").iter().filter_map(|path| room(path)).collect();
     assert_eq!(headings, rooms, "left: the map, right: src/");
-    for folder in ["shards/", "valuation/", "bench/", "docs/adr/", "fuzz/", "perf/"] {
+    for folder in ["shards/", "valuation/", "bench/", "chaos/", "docs/adr/", "fuzz/", "perf/"] {
         assert!(map.contains(&format!("`{folder}`")), "{folder} is missing from the map");
         assert!(root().join(folder).is_dir(), "{folder} is on the map only");
     }
@@ -230,7 +230,8 @@ fn the_map_names_every_room_and_no_other() {
 
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
-    for document in ["README.md", "docs/ARCHITECTURE.md", "CHANGELOG.md"] {
+    let documents = ["README.md", "docs/ARCHITECTURE.md", "docs/DATA-PATH.md", "CHANGELOG.md"];
+    for document in documents {
         let path = root().join(document);
         let folder = path.parent().expect("a folder").to_path_buf();
         let text = text(&path);
@@ -244,10 +245,29 @@ fn every_link_of_the_documents_leads_somewhere() {
     }
 }
 
+/// Stops are written `path/file.rs` or `path/file.rs::function`.
+#[test]
+fn the_data_path_can_be_walked_in_the_code() {
+    let page = text(&root().join("docs/DATA-PATH.md"));
+    let stops: BTreeSet<&str> = page.split('`').filter(|quoted| quoted.contains(".rs")).collect();
+    assert!(stops.len() > 30, "{} stops", stops.len());
+    for stop in stops {
+        if stop.starts_with("file.rs") {
+            continue;
+        }
+        let (file, function) = stop.split_once("::").unwrap_or((stop, ""));
+        let path = root().join(file);
+        assert!(path.is_file(), "{stop}: no such file");
+        let found = function.is_empty() || text(&path).contains(&format!("fn {function}"));
+        assert!(found, "{stop}: no such function");
+    }
+}
+
 #[test]
 fn files_open_with_their_intent_and_stay_small() {
-    let folders = ["src", "shards/src", "valuation/src", "bench/src", "tests", "valuation/tests"];
-    for path in folders.into_iter().flat_map(rust_files) {
+    let crates = ["src", "shards/src", "valuation/src", "bench/src", "chaos/src"];
+    let tests = ["tests", "shards/tests", "valuation/tests", "bench/tests", "chaos/tests"];
+    for path in crates.into_iter().chain(tests).flat_map(rust_files) {
         let text = text(&path);
         assert!(text.starts_with("//!"), "{} does not say what it is", shown(&path));
         let lines = if is_test(&path) { 0 } else { production(&text).lines().count() };
