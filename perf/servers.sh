@@ -3,7 +3,8 @@
 
 # The bodies must not change during a run: a revalidated answer carries another time stamp. The calls to the
 # simulator are not limited: a limit that protects a real API would pace the cold characters.
-server_environment=(MAPLE_CACHE_FRESH=6h MAPLE_CACHE_STALE=7h MAPLE_UPSTREAM_CALLS_PER_SECOND=0)
+server_environment=(MAPLE_CACHE_FRESH=6h MAPLE_CACHE_STALE=7h MAPLE_UPSTREAM_CALLS_PER_SECOND=0
+  MAPLE_STORE_KIND=none)
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 

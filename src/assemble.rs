@@ -31,6 +31,7 @@ use crate::backplane::Backplane;
 use crate::build;
 use crate::compute::Compute;
 use crate::config::Config;
+use crate::config::StoreKind;
 use crate::config::Upstream;
 use crate::error::Fault;
 use crate::expectation::directory::Directory;
@@ -39,6 +40,8 @@ use crate::expectation::flight::Patience;
 use crate::expectation::flight::Tower;
 use crate::expectation::flow;
 use crate::expectation::flow::Flow;
+use crate::expectation::ports::Ledger;
+use crate::expectation::ports::NoLedger;
 use crate::http::Edge;
 use crate::http::Timeouts;
 use crate::http::probe::EdgeProbe;
@@ -64,6 +67,8 @@ use crate::routes::reports::Counters;
 use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
+use crate::stores::sqlite::Sqlite;
+use crate::stores::sqlite::SqliteThread;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::guarded::Guards;
 use crate::upstream::probe::UpstreamSnapshot;
@@ -99,6 +104,7 @@ pub struct Server {
     address: SocketAddr,
     shards: Vec<ShardThread>,
     exits: mpsc::Receiver<(ShardId, Exit)>,
+    store: Option<SqliteThread>,
     /// Plays the game's API when none is configured; lives as long as the server.
     _simulator: Option<SimHandle>,
 }
@@ -122,6 +128,7 @@ impl Server {
                 "no NEXON_API_KEY and no --upstream: characters come from the built-in simulator"
             );
         }
+        let (ledger, store) = store(config, kind, &base_url)?.unzip();
         let backplane = Backplane::start(client_config(config, &base_url), guards(config))
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         let compute = Compute::start(Arc::clone(&rules))?;
@@ -154,6 +161,7 @@ impl Server {
                 config: config.clone(),
                 backplane: backplane.clone(),
                 compute: compute.clone(),
+                ledger: ledger.clone(),
                 about: Arc::clone(&about),
                 mailboxes: mailboxes.clone(),
                 inbox,
@@ -169,7 +177,7 @@ impl Server {
             tracing::info!(shard = %id, driver = %thread.driver, "serving");
             shards.push(thread);
         }
-        Ok(Self { address, shards, exits, _simulator: simulator })
+        Ok(Self { address, shards, exits, store, _simulator: simulator })
     }
 
     /// Where it listens.
@@ -186,6 +194,10 @@ impl Server {
         for shard in self.shards.drain(..) {
             let (id, exit) = (shard.id, shard.join());
             tracing::info!(shard = %id, ?exit, "ended");
+        }
+        // After the last shard, which may still have had something to keep.
+        if let Some(store) = self.store.take() {
+            store.end();
         }
     }
 }
@@ -263,6 +275,7 @@ struct Parts {
     config: Config,
     backplane: Backplane,
     compute: Compute,
+    ledger: Option<Sqlite>,
     about: Arc<About>,
     mailboxes: Mailboxes<Event>,
     inbox: Inbox<Event>,
@@ -286,8 +299,14 @@ impl Parts {
             Patience { leader: config.leader_deadline, follower: config.follower_deadline };
         let tower = Tower { patience, probe: Rc::default() };
         let clock = || Rc::clone(&shard.clock) as Rc<dyn Clock>;
-        let directory = Directory::new(self.backplane.clone(), clock(), trust, tower.clone());
-        let flow = Flow::new(self.backplane.clone(), self.compute.clone(), clock(), limits, tower);
+        let ledger: Rc<dyn Ledger> = match &self.ledger {
+            Some(ledger) => Rc::new(ledger.clone()),
+            None => Rc::new(NoLedger),
+        };
+        let (game, compute) = (self.backplane.clone(), self.compute.clone());
+        let directory =
+            Directory::new(game.clone(), Rc::clone(&ledger), clock(), trust, tower.clone());
+        let flow = Flow::new(game, compute, ledger, clock(), (limits, tower));
         let mailboxes = self.mailboxes.clone();
         let owner = Owner::new(shard.id, self.mailboxes, directory, flow, near_bytes_max);
         let edge_probe = Rc::<EdgeProbe>::default();
@@ -295,7 +314,7 @@ impl Parts {
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
         let work = move |event| event::work(event, Rc::clone(&working), Rc::clone(&counting));
         shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));
-        let renderer = renderer(self.backplane, self.compute);
+        let renderer = renderer(self.backplane, self.compute, self.ledger);
         let fine = Rc::new(SystemClock::new());
         let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
         let timeouts = Timeouts {
@@ -338,8 +357,10 @@ type Rendered = Pin<Box<dyn Future<Output = Result<String, Fault>>>>;
 fn renderer(
     backplane: Backplane,
     compute: Compute,
+    ledger: Option<Sqlite>,
 ) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
     move |reports| {
+        let store = ledger.as_ref().map(|ledger| ledger.probe().snapshot());
         let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
         Box::pin(async move {
             let render = move |upstream: &UpstreamSnapshot| {
@@ -347,7 +368,8 @@ fn renderer(
                 let shards = reports.into_iter().flatten().collect();
                 let compute = ComputeScrape { pending, done, busy_us };
                 let process = ProcessScrape::read();
-                names::render(&Scrape { shards, silent, upstream: *upstream, compute, process })
+                let upstream = *upstream;
+                names::render(&Scrape { shards, silent, upstream, compute, store, process })
             };
             backplane.render(render).await
         })
@@ -419,6 +441,29 @@ fn upstream(config: &Config) -> Result<(Option<SimHandle>, String), StartError> 
             Ok((Some(simulator), url))
         }
     }
+}
+
+/// A file of its own for every game API there is: what a simulator says must not be taken for the real one's word.
+fn store(
+    config: &Config,
+    kind: &str,
+    base_url: &str,
+) -> Result<Option<(Sqlite, SqliteThread)>, StartError> {
+    if config.store == StoreKind::None {
+        return Ok(None);
+    }
+    // The built-in simulator listens on another port at each start.
+    let host = base_url.split("://").last().unwrap_or_default();
+    let game: String = match kind {
+        "simulator" => kind.to_owned(),
+        _ => host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect(),
+    };
+    let file = config.data.join(format!("characters-{game}.sqlite"));
+    let opened = Sqlite::open(&file, SystemClock::new().unix_ms());
+    let opened =
+        opened.map_err(|error| StartError::Configuration(format!("server.data: {error}")))?;
+    tracing::info!(file = %file.display(), "store");
+    Ok(Some(opened))
 }
 
 fn client_config(config: &Config, base_url: &str) -> ClientConfig {

@@ -144,10 +144,11 @@ impl Fault {
     }
 
     /// Whether what was asked for may well be had later: the game failed, or it took too long, or there was no room to
-    /// ask it. Then something old is better than nothing.
+    /// ask it. Then something old is better than nothing. Not so an id that has become none: what is old is
+    /// somebody else's.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        self.who != Who::Client && self.retry != Retry::No
+        self.who != Who::Client && self.retry != Retry::No && self.what != What::OutdatedId
     }
 
     fn new(who: Who, retry: Retry, what: What) -> Self {

@@ -19,5 +19,6 @@ pub mod resilience;
 pub mod routes;
 pub mod rules_file;
 pub mod secret;
+pub mod stores;
 pub mod telemetry;
 pub mod upstream;

@@ -22,12 +22,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("payload", &[]),
     ("expectation", &["error", "limits", "gzip"]),
+    ("stores", &["expectation", "gzip"]),
     ("answer", &["error", "limits", "gzip", "korean_time", "payload", "expectation"]),
     ("upstream", &["error", "limits", "resilience", "secret"]),
     ("backplane", &["error", "expectation", "upstream"]),
     ("compute", &["error", "expectation", "answer"]),
     ("http", &["error", "limits", "korean_time"]),
-    ("metrics", &["build", "expectation", "http", "upstream"]),
+    ("metrics", &["build", "expectation", "http", "stores", "upstream"]),
     ("routes", &["error", "build", "expectation", "http", "metrics"]),
     (
         "assemble",
@@ -45,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "routes",
             "rules_file",
             "secret",
+            "stores",
             "upstream",
         ],
     ),
@@ -220,7 +222,9 @@ fn the_map_names_every_room_and_no_other() {
         .collect();
     let rooms: BTreeSet<String> = rust_files("src").iter().filter_map(|path| room(path)).collect();
     assert_eq!(headings, rooms, "left: the map, right: src/");
-    for folder in ["shards/", "valuation/", "bench/", "chaos/", "docs/adr/", "fuzz/", "perf/"] {
+    for folder in
+        ["shards/", "valuation/", "bench/", "chaos/", "docs/adr/", "fuzz/", "migrations/", "perf/"]
+    {
         assert!(map.contains(&format!("`{folder}`")), "{folder} is missing from the map");
         assert!(root().join(folder).is_dir(), "{folder} is on the map only");
     }

@@ -147,7 +147,8 @@ fn a_small_limit_of_locked_memory_costs_ring_size_not_service() {
     } else {
         command(&[])
     };
-    command.args(SERVE).env_remove("NEXON_API_KEY").args(["--driver", "io_uring"]);
+    command.args(SERVE).args(["--driver", "io_uring"]);
+    command.env_remove("NEXON_API_KEY").env("MAPLE_STORE_KIND", "none");
     let lower = || {
         let limit = libc::rlimit { rlim_cur: MEMLOCK_BYTES, rlim_max: MEMLOCK_BYTES };
         // SAFETY: the pointer is to a live rlimit.

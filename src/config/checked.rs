@@ -24,6 +24,15 @@ pub enum Upstream {
     At(String),
 }
 
+/// Where characters survive a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Nowhere.
+    None,
+    /// In a SQLite file of this process.
+    Sqlite,
+}
+
 /// The whole configuration of `serve`, valid. One per process, read-only.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -35,6 +44,8 @@ pub struct Config {
     pub driver: shards::runtime::DriverChoice,
     /// Folder for durable data.
     pub data: PathBuf,
+    /// Where characters survive a restart.
+    pub store: StoreKind,
     /// Client-facing deadline.
     pub deadline: Duration,
     /// Longest wait for work begun for somebody else.
@@ -106,6 +117,7 @@ impl Config {
             shards: get("server.shards").parse(shard_count)?,
             driver: get("server.driver").parse(driver)?,
             data: get("server.data").parse(|text| Ok(PathBuf::from(text)))?,
+            store: get("store.kind").parse(store)?,
             deadline: get("server.deadline").parse(units::duration)?,
             follower_deadline: get("server.follower_deadline").parse(units::duration)?,
             in_flight_max: get("server.in_flight_max").parse(number(1..=IN_FLIGHT_MAX))?,
@@ -207,6 +219,14 @@ where
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
         _ => Err(format!("expected {} to {}, found {text:?}", range.start(), range.end())),
+    }
+}
+
+fn store(text: &str) -> Result<StoreKind, String> {
+    match text {
+        "sqlite" => Ok(StoreKind::Sqlite),
+        "none" => Ok(StoreKind::None),
+        _ => Err("must be sqlite or none".to_owned()),
     }
 }
 

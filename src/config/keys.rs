@@ -30,6 +30,11 @@ pub const KEYS: &[Key] = &[
         "longest wait for work begun for somebody else; shorter when server.deadline is",
     ),
     key("server.in_flight_max", "4096", "requests a shard works on at once; further ones get 503"),
+    key(
+        "store.kind",
+        "sqlite",
+        "where characters survive a restart: sqlite (a file in server.data) or none",
+    ),
     key("http.head_timeout", "10s", "time for a request head to arrive; then 408"),
     key("http.idle_timeout", "75s", "an idle keep-alive connection is closed after this"),
     key("http.write_timeout", "10s", "a response nobody reads is given up after this"),

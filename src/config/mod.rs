@@ -7,6 +7,6 @@ mod keys;
 mod raw;
 mod units;
 
-pub use crate::config::checked::{Config, Upstream};
+pub use crate::config::checked::{Config, StoreKind, Upstream};
 pub use crate::config::keys::{KEYS, Key};
 pub use crate::config::raw::{ConfigError, Layers, Origin};

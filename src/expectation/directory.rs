@@ -17,6 +17,9 @@ use crate::expectation::character::Ocid;
 use crate::expectation::flight::Tower;
 use crate::expectation::name::CharacterName;
 use crate::expectation::ports::GameApi;
+use crate::expectation::ports::Ledger;
+use crate::expectation::ports::Named;
+use crate::expectation::ports::Record;
 
 /// How long entries are believed.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +59,7 @@ impl Bytesize for Entry {
 /// The directory of one shard.
 pub struct Directory<G> {
     api: G,
+    ledger: Rc<dyn Ledger>,
     clock: Rc<dyn Clock>,
     trust: Trust,
     tower: Tower,
@@ -65,9 +69,15 @@ pub struct Directory<G> {
 
 impl<G: GameApi + 'static> Directory<G> {
     /// An empty directory.
-    pub fn new(api: G, clock: Rc<dyn Clock>, trust: Trust, tower: Tower) -> Rc<Self> {
+    pub fn new(
+        api: G,
+        ledger: Rc<dyn Ledger>,
+        clock: Rc<dyn Clock>,
+        trust: Trust,
+        tower: Tower,
+    ) -> Rc<Self> {
         let entries = RefCell::new(L1::new(BYTES_MAX, ENTRY_BYTES_TYPICAL));
-        Rc::new(Self { api, clock, trust, tower, entries, flights: Flights::default() })
+        Rc::new(Self { api, ledger, clock, trust, tower, entries, flights: Flights::default() })
     }
 
     /// What this shard knows and still believes.
@@ -113,19 +123,19 @@ impl<G: GameApi + 'static> Directory<G> {
         }
     }
 
-    /// Asks the game, once per name at a time. Only on the name's home shard.
+    /// Asks the ledger and the game, once per name at a time; `again` only the game. Only on the name's home shard.
     ///
     /// # Errors
     /// What the game said.
-    pub async fn resolve(self: &Rc<Self>, name: &CharacterName) -> Result<Finding, Fault> {
+    pub async fn resolve(
+        self: &Rc<Self>,
+        name: &CharacterName,
+        again: bool,
+    ) -> Result<Finding, Fault> {
         let (directory, name_of) = (Rc::clone(self), name.clone());
         let work = async move {
-            let ocid = match directory.api.ocid(name_of.as_str()).await {
-                Ok(ocid) => Ok(Some(Ocid::new(&ocid))),
-                Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => Ok(None),
-                Err(fault) => Err(fault),
-            };
-            directory.learn(&name_of, ocid.map(|ocid| Finding { ocid, age: Duration::ZERO }))
+            let found = directory.find(&name_of, again).await;
+            directory.learn(&name_of, found)
         };
         self.tower.once(&self.flights, name.clone(), work).await
     }
@@ -134,6 +144,31 @@ impl<G: GameApi + 'static> Directory<G> {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    async fn find(&self, name: &CharacterName, again: bool) -> Result<Finding, Fault> {
+        let kept = if again { None } else { self.ledger.name(name.as_str()).await };
+        let now_ms = self.clock.unix_ms();
+        let kept = kept.map(|Named { ocid, confirmed_ms }| Finding {
+            ocid: Some(Ocid::new(&ocid)),
+            age: Duration::from_millis(now_ms.saturating_sub(confirmed_ms)),
+        });
+        let kept = match kept {
+            Some(kept) if kept.age < self.trust.known => return Ok(kept),
+            kept => kept,
+        };
+        let now = |ocid| Ok(Finding { ocid, age: Duration::ZERO });
+        match self.api.ocid(name.as_str()).await {
+            Ok(ocid) => {
+                let confirmed_ms = self.clock.unix_ms();
+                let name = name.as_str().to_owned();
+                self.ledger.keep(Record::Name { name, ocid: ocid.clone(), confirmed_ms });
+                now(Some(Ocid::new(&ocid)))
+            }
+            Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => now(None),
+            Err(fault) if fault.may_pass() => kept.ok_or(fault),
+            Err(fault) => Err(fault),
+        }
     }
 
     fn held(&self, name: &CharacterName) -> Option<Finding> {
@@ -147,6 +182,7 @@ mod tests {
     use super::*;
     use crate::expectation::flight::Patience;
     use crate::expectation::ports::Basic;
+    use crate::expectation::ports::NoLedger;
     use crate::expectation::ports::Payload;
     use shards::clock::ManualClock;
 
@@ -170,7 +206,8 @@ mod tests {
         let trust = Trust { known: 24 * 60 * MINUTE, unknown: 30 * MINUTE };
         let patience = Patience { leader: MINUTE, follower: MINUTE };
         let tower = Tower { patience, probe: Rc::default() };
-        let directory = Directory::new(NoGame, Rc::clone(&clock) as Rc<dyn Clock>, trust, tower);
+        let time = Rc::clone(&clock) as Rc<dyn Clock>;
+        let directory = Directory::new(NoGame, Rc::new(NoLedger), time, trust, tower);
         (clock, directory)
     }
 

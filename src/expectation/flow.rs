@@ -23,8 +23,11 @@ use crate::expectation::flight::Tower;
 use crate::expectation::ports::Basic;
 use crate::expectation::ports::Body;
 use crate::expectation::ports::GameApi;
+use crate::expectation::ports::Gear;
 use crate::expectation::ports::Job;
+use crate::expectation::ports::Ledger;
 use crate::expectation::ports::Payload;
+use crate::expectation::ports::Record;
 use crate::expectation::ports::Workshop;
 use crate::expectation::probe::FlowProbe;
 use crate::expectation::view::View;
@@ -45,7 +48,9 @@ pub struct Ask {
 pub enum Source {
     /// This process's cache.
     HitL1,
-    /// Made for this question (or for one it joined).
+    /// Made for this question (or for one it joined) from gear that was kept.
+    Store,
+    /// Made for this question (or for one it joined) from gear of the game.
     Miss,
     /// The cache, past its freshness; a new one is being made or cannot be had.
     Stale,
@@ -83,6 +88,8 @@ struct Fetched {
     born: Duration,
     /// Wall time of the answer, unix milliseconds.
     as_of_ms: u64,
+    /// `Miss` from the game, `Store` from the ledger.
+    source: Source,
 }
 
 impl Bytesize for Fetched {
@@ -122,6 +129,10 @@ struct Caches {
     newest: L1<Ocid, Newest>,
 }
 
+/// Freshness of a body is from this share of what is configured to as much above it.
+const FRESH_SHARE_MIN: f64 = 0.9;
+/// How often a plain fetch is made again because a forced one overtook it.
+const OVERTAKEN_MAX: usize = 4;
 /// Memory for the V1 facts of one shard.
 const FACTS_BYTES_MAX: u64 = 4 << 20;
 /// Memory for the times of the newest payloads: several times as many as there are bodies.
@@ -134,6 +145,7 @@ const PAYLOAD_BYTES_TYPICAL: u64 = 20 << 10;
 pub struct Flow<G, W> {
     api: G,
     workshop: W,
+    ledger: Rc<dyn Ledger>,
     clock: Rc<dyn Clock>,
     limits: Limits,
     tower: Tower,
@@ -165,9 +177,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     pub fn new(
         api: G,
         workshop: W,
+        ledger: Rc<dyn Ledger>,
         clock: Rc<dyn Clock>,
-        limits: Limits,
-        tower: Tower,
+        (limits, tower): (Limits, Tower),
     ) -> Rc<Self> {
         // Payloads are only needed to make a further view of a character: a sixth is for them.
         let payload_bytes = limits.l1_bytes_max / 6;
@@ -181,6 +193,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         Rc::new(Self {
             api,
             workshop,
+            ledger,
             clock,
             limits,
             tower,
@@ -217,9 +230,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
                 self.stale(key, body, born).await
             }
             (held, _) => match (self.made(&key, now).await, held) {
-                (Ok((body, born)), _) => {
-                    Ok(self.fresh(body, Source::Miss, now.saturating_sub(born)))
-                }
+                (Ok((body, fetched)), _) => self.made_answer(key, body, &fetched, now).await,
                 // However old: better than nothing, and it says so.
                 (Err(fault), Some((body, born))) if fault.may_pass() => {
                     self.stale(key, body, born).await
@@ -227,6 +238,21 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
                 (Err(fault), _) => Err(fault),
             },
         }
+    }
+
+    /// What was fetched from the game is fresh, however long that took; what the ledger had may be old.
+    async fn made_answer(
+        self: &Rc<Self>,
+        key: BodyKey,
+        body: Body,
+        fetched: &Fetched,
+        now: Duration,
+    ) -> Result<Answer, Fault> {
+        let age = now.saturating_sub(fetched.born);
+        if fetched.source == Source::Store && age >= self.fresh_limit(&body) {
+            return self.stale(key, body, fetched.born).await;
+        }
+        Ok(self.fresh(body, fetched.source, age))
     }
 
     /// Basic facts of a character.
@@ -276,7 +302,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// Up to a tenth more or less than configured, by the body: what was cached together does not expire together.
     fn fresh_limit(&self, body: &Body) -> Duration {
         let share = f64::from(body.hash as u8) / f64::from(u8::MAX);
-        self.limits.fresh.mul_f64(0.9 + 0.2 * share)
+        self.limits.fresh.mul_f64(FRESH_SHARE_MIN + 0.2 * share)
     }
 
     /// A cached body, unless a newer payload has come since: one may have been fetched under another spelling of the
@@ -297,16 +323,12 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.body(key, &fetched?).await
     }
 
-    /// The body and its birth, from the payload: the cached one while fresh, else a new one.
-    async fn made(
-        self: &Rc<Self>,
-        key: &BodyKey,
-        now: Duration,
-    ) -> Result<(Body, Duration), Fault> {
+    /// The body, and the payload it is from: the cached one while fresh, else a new one.
+    async fn made(self: &Rc<Self>, key: &BodyKey, now: Duration) -> Result<(Body, Fetched), Fault> {
         self.tower.probe.misses.add(1);
         let fetched = self.payload(&key.character, now).await?;
         let body = self.body(key.clone(), &fetched).await?;
-        Ok((body, fetched.born))
+        Ok((body, fetched))
     }
 
     /// The cached payload while fresh, else a new one.
@@ -316,7 +338,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         now: Duration,
     ) -> Result<Fetched, Fault> {
         let ocid = &character.ocid;
-        loop {
+        for _ in 0..OVERTAKEN_MAX {
             let held = self.caches.borrow().payloads.get(ocid);
             if let Some((fetched, born)) = held
                 && now.saturating_sub(born) < self.limits.fresh
@@ -324,12 +346,12 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
                 return Ok(fetched);
             }
             let fetched = self.fetch(character, false).await?;
-            // Overtaken by a forced one: who asks after that must not see what was before it. Each further round
-            // takes another forced fetch, and those are limited by their cool-down.
+            // Overtaken by a forced one: who asks after that must not see what was before it.
             if !self.is_outdated(ocid, fetched.born) {
                 return Ok(fetched);
             }
         }
+        self.fetch(character, false).await
     }
 
     /// One fetch per character at a time. A forced one never joins a plain one, which may have begun before; a plain
@@ -340,13 +362,40 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         // Here, not when the work begins: births are in the order in which flights take off.
         let born = self.birth();
         let work = async move {
-            let payload = flow.api.equipment(of.ocid.as_str()).await?;
-            let fetched = Fetched { payload, born, as_of_ms: flow.clock.unix_ms() };
+            let fetched = flow.gear(&of.ocid, forced, born).await?;
             flow.replace(&of, &fetched);
             Ok(fetched)
         };
         let key = (character.ocid.clone(), forced);
         self.tower.once(&self.fetches, key, work).await
+    }
+
+    /// What is kept while that is fresh, else what the game says; what is kept, however old, when it says nothing.
+    async fn gear(&self, ocid: &Ocid, forced: bool, born: Duration) -> Result<Fetched, Fault> {
+        let kept = if forced { None } else { self.ledger.gear(ocid.as_str()).await };
+        let now_ms = self.clock.unix_ms();
+        let kept = kept.map(|Gear { payload, received_ms }| {
+            let age = Duration::from_millis(now_ms.saturating_sub(received_ms));
+            let born = born.saturating_sub(age);
+            (age, Fetched { payload, born, as_of_ms: received_ms, source: Source::Store })
+        });
+        let kept = match kept {
+            // Below every body's own limit: what is taken from there is not stale at once.
+            Some((age, kept)) if age < self.limits.fresh.mul_f64(FRESH_SHARE_MIN) => {
+                return Ok(kept);
+            }
+            kept => kept.map(|(_, kept)| kept),
+        };
+        match self.api.equipment(ocid.as_str()).await {
+            Ok(payload) => {
+                let (as_of_ms, ocid) = (self.clock.unix_ms(), ocid.as_str().to_owned());
+                let record = Record::Gear { ocid, payload: payload.clone(), received_ms: as_of_ms };
+                self.ledger.keep(record);
+                Ok(Fetched { payload, born, as_of_ms, source: Source::Miss })
+            }
+            Err(fault) if fault.may_pass() => kept.ok_or(fault),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Now, and never the same twice: births order payloads, and the shard's clock moves in steps.

@@ -1,6 +1,7 @@
 //! What the flow needs from others, as traits: each has a real implementation and a fake.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use bytes::Bytes;
 
@@ -89,4 +90,75 @@ pub enum Job {
 pub trait Workshop {
     /// Does one job.
     fn make(&self, job: Job) -> impl Future<Output = Result<Body, Fault>>;
+}
+
+/// Gear as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gear {
+    /// The document.
+    pub payload: Payload,
+    /// When the game gave it, unix milliseconds.
+    pub received_ms: u64,
+}
+
+/// A name as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The id it stands for.
+    pub ocid: String,
+    /// When the game last said so, unix milliseconds.
+    pub confirmed_ms: u64,
+}
+
+/// Something to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// What a name stands for.
+    Name {
+        /// Normalised.
+        name: String,
+        /// The id.
+        ocid: String,
+        /// When the game said so, unix milliseconds.
+        confirmed_ms: u64,
+    },
+    /// A character's gear.
+    Gear {
+        /// Whose.
+        ocid: String,
+        /// The document.
+        payload: Payload,
+        /// When it was received, unix milliseconds.
+        received_ms: u64,
+    },
+}
+
+/// What a ledger will say.
+pub type Kept<T> = Pin<Box<dyn Future<Output = Option<T>>>>;
+
+/// Where characters survive a restart. It never fails a question: what it cannot say is as if it were not there, and
+/// the ledger counts it. Behind a pointer, because a hit never comes here.
+pub trait Ledger {
+    /// What a name stands for, however old.
+    fn name(&self, name: &str) -> Kept<Named>;
+    /// The gear of an id, however old.
+    fn gear(&self, ocid: &str) -> Kept<Gear>;
+    /// Keeps a record, soon; never waits. An older record never replaces a newer one.
+    fn keep(&self, record: Record);
+}
+
+/// Keeps nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLedger;
+
+impl Ledger for NoLedger {
+    fn name(&self, _: &str) -> Kept<Named> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn gear(&self, _: &str) -> Kept<Gear> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn keep(&self, _: Record) {}
 }

@@ -219,6 +219,7 @@ pub fn render(scrape: &Scrape) -> String {
     shards(&mut text, scrape);
     requests(&mut text, scrape);
     upstream(&mut text, scrape);
+    store(&mut text, scrape);
     process(&mut text, scrape);
     text.finish()
 }
@@ -360,6 +361,24 @@ fn upstream(text: &mut Text, scrape: &Scrape) {
         seen.breaker_opened,
     );
     one(text, "maple_upstream_calls_in_flight", Gauge, "Calls on the way now.", seen.in_flight);
+}
+
+/// Without a store its counters stand still at zero, so that a dashboard need not know.
+fn store(text: &mut Text, scrape: &Scrape) {
+    let seen = scrape.store.unwrap_or_default();
+    let reads = "maple_store_reads_total";
+    text.family(reads, Counter, "Look-ups in the store by what came of them.");
+    for (result, count) in
+        [("found", seen.found), ("absent", seen.absent), ("failed", seen.read_failures)]
+    {
+        text.sample(reads, &[("result", result)], count as f64);
+    }
+    one(text, "maple_store_written_total", Counter, "Rows written to the store.", seen.written);
+    let failures = "maple_store_write_failures_total";
+    one(text, failures, Counter, "Batches the store failed; tried again.", seen.write_failures);
+    let given_up = "maple_store_given_up_total";
+    one(text, given_up, Counter, "Records not kept because too many waited.", seen.given_up);
+    one(text, "maple_store_pending", Gauge, "Records on their way into the store.", seen.pending);
 }
 
 fn process(text: &mut Text, scrape: &Scrape) {

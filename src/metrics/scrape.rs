@@ -4,6 +4,7 @@ use crate::expectation::flow::Held;
 use crate::expectation::probe::FlowSnapshot;
 use crate::http::probe::EdgeSnapshot;
 use crate::metrics::requests::Series;
+use crate::stores::probe::StoreSnapshot;
 use crate::upstream::probe::UpstreamSnapshot;
 
 shards::counters! {
@@ -99,6 +100,8 @@ pub struct Scrape {
     pub upstream: UpstreamSnapshot,
     /// The compute thread.
     pub compute: ComputeScrape,
+    /// The store, if there is one.
+    pub store: Option<StoreSnapshot>,
     /// The process.
     pub process: ProcessScrape,
 }

@@ -100,6 +100,10 @@ pub struct Wanted<'a> {
 /// and its near cache asks again on its own before long.
 const SHARD_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Ids of one question that may turn out to be none any more: the one this shard remembers and the one the name's home
+/// remembers. The next is the game's own word.
+const OUTDATED_MAX: usize = 2;
+
 /// One per shard.
 pub struct Owner<G, W> {
     shard: ShardId,
@@ -143,14 +147,16 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         wanted: Wanted<'_>,
         now: Duration,
     ) -> Result<(Finished, Source), Fault> {
-        let character = self.locate(name, wanted.force).await?;
-        match self.document_of(&character, wanted, now).await {
-            Err(Fault { what: What::OutdatedId, .. }) => {
-                let character = self.locate_again(character).await?;
-                self.document_of(&character, wanted, now).await
+        let mut character = self.locate(name, wanted.force).await?;
+        for _ in 0..OUTDATED_MAX {
+            match self.document_of(&character, wanted, now).await {
+                Err(Fault { what: What::OutdatedId, .. }) => {
+                    character = self.locate_again(character).await?;
+                }
+                done => return done,
             }
-            done => done,
         }
+        self.document_of(&character, wanted, now).await
     }
 
     /// Id and basic facts of a character, wherever it is owned.
@@ -158,15 +164,17 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     /// # Errors
     /// As [`Owner::document`].
     pub async fn identity(&self, name: CharacterName) -> Result<(Character, Basic), Fault> {
-        let character = self.locate(name, false).await?;
-        match self.facts(&character.ocid).await {
-            Err(Fault { what: What::OutdatedId, .. }) => {
-                let character = self.locate_again(character).await?;
-                let basic = self.facts(&character.ocid).await?;
-                Ok((character, basic))
+        let mut character = self.locate(name, false).await?;
+        for _ in 0..OUTDATED_MAX {
+            match self.facts(&character.ocid).await {
+                Err(Fault { what: What::OutdatedId, .. }) => {
+                    character = self.locate_again(character).await?;
+                }
+                basic => return Ok((character, basic?)),
             }
-            basic => Ok((character, basic?)),
         }
+        let basic = self.facts(&character.ocid).await?;
+        Ok((character, basic))
     }
 
     /// Does what another shard asks.
@@ -290,7 +298,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         }
         let Finding { ocid, age } = match self.directory.known(&name) {
             Some(found) if found.ocid.is_some() || !again => found,
-            _ => self.directory.resolve(&name).await?,
+            _ => self.directory.resolve(&name, again).await?,
         };
         Ok((ocid.map(|ocid| ocid.as_str().to_owned()), age))
     }

@@ -36,7 +36,8 @@ impl Stack {
     pub(crate) fn over(sim: SimConfig, keys: &[(&str, &str)]) -> Self {
         let sim = Sim::start(sim).unwrap();
         let mut layers = Layers::defaults();
-        let base = [("server.listen", "127.0.0.1:0"), ("server.shards", "2")];
+        let base =
+            [("server.listen", "127.0.0.1:0"), ("server.shards", "2"), ("store.kind", "none")];
         let url = sim.base_url();
         for (key, value) in base.iter().chain(&[("upstream.url", url.as_str())]).chain(keys) {
             layers.flag(key, "--test", Some((*value).to_owned()));

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The built server with these arguments.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maple-expectation"));
-    command.args(arguments).env_remove("NEXON_API_KEY");
+    command.args(arguments).env_remove("NEXON_API_KEY").env("MAPLE_STORE_KIND", "none");
     command
 }
 

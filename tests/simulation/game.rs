@@ -164,8 +164,8 @@ impl GameApi for Line {
         let revision = self.game.gear.borrow().get(&id).copied();
         self.travel().await;
         self.meet(fate).await?;
-        let Some(revision) = revision else { return Err(Fault::outdated_id()) };
         call.ended_well();
+        let Some(revision) = revision else { return Err(Fault::outdated_id()) };
         Ok(Payload { body: Bytes::from(format!("{id} {revision}")), gzip: false })
     }
 }

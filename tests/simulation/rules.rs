@@ -295,6 +295,7 @@ impl Rules {
             Source::HitL1 => "near or own hit",
             Source::Miss => "miss",
             Source::Stale => "stale",
+            Source::Store => panic!("these shards have no store"),
         });
         // The equipment document cannot say so itself.
         let says_stale = told.stale || (asked.view == View::Equipment && source == Source::Stale);
@@ -380,8 +381,13 @@ impl Rules {
                 ("no such character", facts.unknown.get(name).is_some_and(|at| *at >= since))
             }
             What::Deadline => ("deadline", took >= FOLLOWER || any_bad),
-            What::UpstreamFailed { .. } | What::UpstreamTimeout { .. } | What::OutdatedId => {
+            What::UpstreamFailed { .. } | What::UpstreamTimeout { .. } => {
                 ("upstream failed", any_bad)
+            }
+            // Twice: it was renamed again meanwhile.
+            What::OutdatedId => {
+                let renamed = |(at, _): &(Duration, u32)| *at >= asked.began;
+                ("outdated twice", facts.meanings[name].iter().any(renamed))
             }
             What::Overloaded { .. } => {
                 ("overloaded", asked.refused || facts.work_refused >= Some(asked.began))

@@ -17,6 +17,7 @@ use maple_expectation::expectation::flow::Flow;
 use maple_expectation::expectation::flow::Limits;
 use maple_expectation::expectation::flow::Source;
 use maple_expectation::expectation::name::CharacterName;
+use maple_expectation::expectation::ports::NoLedger;
 use maple_expectation::expectation::view::View;
 use maple_expectation::http::negotiate::Encoding;
 use maple_expectation::routes::event::Event;
@@ -171,8 +172,8 @@ pub(crate) fn owner(
         force_cool_down: Duration::from_secs(1),
         l1_bytes_max: cache_bytes,
     };
-    let directory = Directory::new(line.clone(), clock(), TRUST, tower.clone());
-    let flow = Flow::new(line.clone(), line, clock(), limits, tower);
+    let directory = Directory::new(line.clone(), Rc::new(NoLedger), clock(), TRUST, tower.clone());
+    let flow = Flow::new(line.clone(), line, Rc::new(NoLedger), clock(), (limits, tower));
     let owner = Owner::new(shard, mailboxes, directory, flow, cache_bytes);
     let working = Rc::clone(&owner);
     let work = move |event| {

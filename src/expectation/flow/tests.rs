@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::future::ready;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Waker;
@@ -16,6 +18,8 @@ use shards::spawn;
 use super::*;
 use crate::expectation::flight::Patience;
 use crate::expectation::name::CharacterName;
+use crate::expectation::ports::Kept;
+use crate::expectation::ports::Named;
 
 /// Tasks of the flow, polled in turn until none makes progress on its own.
 #[derive(Default)]
@@ -101,11 +105,31 @@ impl Workshop for Shop {
     }
 }
 
+/// A ledger that may be looked into.
+#[derive(Default)]
+struct Book {
+    gear: RefCell<HashMap<String, Gear>>,
+    kept: RefCell<Vec<Record>>,
+}
+
+impl Ledger for Book {
+    fn name(&self, _: &str) -> Kept<Named> {
+        Box::pin(ready(None))
+    }
+    fn gear(&self, ocid: &str) -> Kept<Gear> {
+        Box::pin(ready(self.gear.borrow().get(ocid).cloned()))
+    }
+    fn keep(&self, record: Record) {
+        self.kept.borrow_mut().push(record);
+    }
+}
+
 struct World {
     tasks: Rc<Tasks>,
     clock: Rc<ManualClock>,
     game: Rc<Game>,
     jobs: Rc<Cell<u32>>,
+    book: Rc<Book>,
     flow: Rc<Flow<Rc<Game>, Shop>>,
 }
 
@@ -128,8 +152,10 @@ impl World {
         let shop = Shop(Rc::clone(&jobs));
         let tower = Tower { patience: PATIENCE, probe: Rc::default() };
         let time = Rc::clone(&clock) as Rc<dyn Clock>;
-        let flow = Flow::new(Rc::clone(&game), shop, time, limits, tower);
-        Self { tasks, clock, game, jobs, flow }
+        let book = Rc::<Book>::default();
+        let ledger = Rc::clone(&book) as Rc<dyn Ledger>;
+        let flow = Flow::new(Rc::clone(&game), shop, ledger, time, (limits, tower));
+        Self { tasks, clock, game, jobs, book, flow }
     }
 
     fn asking(&self, name: &str, view: View, force: bool) -> Asking {
@@ -327,4 +353,52 @@ fn another_spelling_of_the_name_shares_payloads_and_sees_a_newer_one() {
     world.clock.advance(MINUTE);
     assert!(world.ask("Abc", View::Expectation, true).is_ok());
     assert_eq!(ask("aBC"), answer("Expectation of revision 2", Source::Miss));
+}
+
+/// Gear of an hour number in the ledger, asked for at hour 100.
+fn with_gear_of(age: Duration) -> World {
+    let world = World::new();
+    world.clock.advance(6_000 * MINUTE);
+    let received = world.clock.unix_ms() - u64::try_from(age.as_millis()).unwrap();
+    let payload = Payload { body: Bytes::from_static(b"kept gear"), gzip: false };
+    let gear = Gear { payload, received_ms: received };
+    world.book.gear.borrow_mut().insert("ocid-가".to_owned(), gear);
+    world
+}
+
+#[test]
+fn gear_that_is_fresh_in_the_ledger_is_not_fetched() {
+    let world = with_gear_of(13 * MINUTE);
+    assert_eq!(world.plain(), answer("Expectation of kept gear", Source::Store));
+    assert_eq!(world.game.fetches.get(), 0);
+    assert_eq!(world.plain(), answer("Expectation of kept gear", Source::HitL1));
+    // Its age counts from when the game gave it.
+    world.clock.advance(3 * MINUTE);
+    assert_eq!(world.plain(), answer("stale Expectation of kept gear", Source::Stale));
+    world.tasks.run();
+    assert_eq!(world.plain(), answer("Expectation of revision 1", Source::Miss));
+}
+
+#[test]
+fn old_or_forced_gear_is_fetched_and_kept() {
+    let world = with_gear_of(14 * MINUTE);
+    assert_eq!(world.plain(), answer("Expectation of revision 1", Source::Miss));
+    assert_eq!(world.book.kept.borrow().len(), 1);
+    let world = with_gear_of(MINUTE);
+    let forced = world.ask("가", View::Expectation, true);
+    assert_eq!(forced, answer("Expectation of revision 1", Source::Miss));
+    let kept = world.book.kept.borrow();
+    let Record::Gear { ocid, received_ms, .. } = &kept[0] else { panic!("{kept:?}") };
+    assert_eq!((ocid.as_str(), *received_ms), ("ocid-가", world.clock.unix_ms()));
+}
+
+#[test]
+fn gear_of_any_age_answers_when_the_game_does_not() {
+    let world = with_gear_of(5_000 * MINUTE);
+    *world.game.fault.borrow_mut() = Some(Fault::upstream_failed("down"));
+    assert_eq!(world.plain(), answer("stale Expectation of kept gear", Source::Stale));
+    *world.game.fault.borrow_mut() = Some(Fault::outdated_id());
+    assert_eq!(world.plain(), Err(Fault::outdated_id()), "it is somebody else's");
+    *world.game.fault.borrow_mut() = None;
+    assert_eq!(world.plain(), answer("Expectation of revision 3", Source::Miss));
 }

@@ -1,0 +1,7 @@
+//! Where characters survive a restart. Each store implements [`crate::expectation::ports::Ledger`] and owns the thread
+//! or the connections it needs; nothing in here runs on a shard.
+
+pub mod migrations;
+pub mod pending;
+pub mod probe;
+pub mod sqlite;

@@ -1,0 +1,58 @@
+//! What a store has done. Written by its thread once per order, of 20 us and more; read by a scrape.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Counters of a store.
+#[derive(Debug, Default)]
+pub struct StoreProbe {
+    /// Look-ups that found a row.
+    pub found: AtomicU64,
+    /// Look-ups that found none.
+    pub absent: AtomicU64,
+    /// Look-ups the store failed, or had no room for; the caller went on as if there were no row.
+    pub read_failures: AtomicU64,
+    /// Rows written.
+    pub written: AtomicU64,
+    /// Batches the store failed; their rows wait for the next try.
+    pub write_failures: AtomicU64,
+    /// Records given up because too many waited.
+    pub given_up: AtomicU64,
+    /// Records that wait now.
+    pub pending: AtomicU64,
+}
+
+/// [`StoreProbe`] at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreSnapshot {
+    /// See [`StoreProbe::found`].
+    pub found: u64,
+    /// See [`StoreProbe::absent`].
+    pub absent: u64,
+    /// See [`StoreProbe::read_failures`].
+    pub read_failures: u64,
+    /// See [`StoreProbe::written`].
+    pub written: u64,
+    /// See [`StoreProbe::write_failures`].
+    pub write_failures: u64,
+    /// See [`StoreProbe::given_up`].
+    pub given_up: u64,
+    /// See [`StoreProbe::pending`].
+    pub pending: u64,
+}
+
+impl StoreProbe {
+    /// All counters, one after the other.
+    #[must_use]
+    pub fn snapshot(&self) -> StoreSnapshot {
+        StoreSnapshot {
+            found: self.found.load(Relaxed),
+            absent: self.absent.load(Relaxed),
+            read_failures: self.read_failures.load(Relaxed),
+            written: self.written.load(Relaxed),
+            write_failures: self.write_failures.load(Relaxed),
+            given_up: self.given_up.load(Relaxed),
+            pending: self.pending.load(Relaxed),
+        }
+    }
+}
