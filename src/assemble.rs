@@ -42,6 +42,7 @@ use crate::expectation::flow;
 use crate::expectation::flow::Flow;
 use crate::expectation::ports::Ledger;
 use crate::expectation::ports::NoLedger;
+use crate::expectation::shared::Backing;
 use crate::http::Edge;
 use crate::http::Timeouts;
 use crate::http::probe::EdgeProbe;
@@ -304,9 +305,10 @@ impl Parts {
             None => Rc::new(NoLedger),
         };
         let (game, compute) = (self.backplane.clone(), self.compute.clone());
+        let backing = Backing { ledger, shared: None };
         let directory =
-            Directory::new(game.clone(), Rc::clone(&ledger), clock(), trust, tower.clone());
-        let flow = Flow::new(game, compute, ledger, clock(), (limits, tower));
+            Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
+        let flow = Flow::new(game, compute, backing, clock(), (limits, tower));
         let mailboxes = self.mailboxes.clone();
         let owner = Owner::new(shard.id, self.mailboxes, directory, flow, near_bytes_max);
         let edge_probe = Rc::<EdgeProbe>::default();

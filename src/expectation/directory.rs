@@ -17,9 +17,11 @@ use crate::expectation::character::Ocid;
 use crate::expectation::flight::Tower;
 use crate::expectation::name::CharacterName;
 use crate::expectation::ports::GameApi;
-use crate::expectation::ports::Ledger;
 use crate::expectation::ports::Named;
 use crate::expectation::ports::Record;
+use crate::expectation::shared::Backing;
+use crate::expectation::shared::SharedName;
+use crate::expectation::shared::Turn;
 
 /// How long entries are believed.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +61,7 @@ impl Bytesize for Entry {
 /// The directory of one shard.
 pub struct Directory<G> {
     api: G,
-    ledger: Rc<dyn Ledger>,
+    backing: Backing,
     clock: Rc<dyn Clock>,
     trust: Trust,
     tower: Tower,
@@ -71,25 +73,24 @@ impl<G: GameApi + 'static> Directory<G> {
     /// An empty directory.
     pub fn new(
         api: G,
-        ledger: Rc<dyn Ledger>,
+        backing: Backing,
         clock: Rc<dyn Clock>,
         trust: Trust,
         tower: Tower,
     ) -> Rc<Self> {
         let entries = RefCell::new(L1::new(BYTES_MAX, ENTRY_BYTES_TYPICAL));
-        Rc::new(Self { api, ledger, clock, trust, tower, entries, flights: Flights::default() })
+        Rc::new(Self { api, backing, clock, trust, tower, entries, flights: Flights::default() })
     }
 
     /// What this shard knows and still believes.
     #[must_use]
     pub fn known(&self, name: &CharacterName) -> Option<Finding> {
         let found = self.held(name)?;
-        if found.ocid.is_some() {
-            return (found.age < self.trust.known).then_some(found);
+        if !self.is_believed(&found) {
+            return None;
         }
-        let believed = found.age < self.trust.unknown;
-        self.tower.probe.unknown_names.add(u64::from(believed));
-        believed.then_some(found)
+        self.tower.probe.unknown_names.add(u64::from(found.ocid.is_none()));
+        Some(found)
     }
 
     /// Takes over what the name's home found out. When it could not ask, an old id still serves.
@@ -123,11 +124,25 @@ impl<G: GameApi + 'static> Directory<G> {
         }
     }
 
-    /// Asks the ledger and the game, once per name at a time; `again` only the game. Only on the name's home shard.
+    /// Asks what is kept and the game, once per name at a time; `again` only the game. Only on the name's home shard.
     ///
     /// # Errors
     /// What the game said.
     pub async fn resolve(
+        self: &Rc<Self>,
+        name: &CharacterName,
+        again: bool,
+    ) -> Result<Finding, Fault> {
+        let asked = self.clock.monotonic();
+        let found = self.resolve_once(name, again).await?;
+        if again && found.age > self.clock.monotonic().saturating_sub(asked) {
+            // It has joined one that was content with what is kept.
+            return self.resolve_once(name, again).await;
+        }
+        Ok(found)
+    }
+
+    async fn resolve_once(
         self: &Rc<Self>,
         name: &CharacterName,
         again: bool,
@@ -147,28 +162,79 @@ impl<G: GameApi + 'static> Directory<G> {
     }
 
     async fn find(&self, name: &CharacterName, again: bool) -> Result<Finding, Fault> {
-        let kept = if again { None } else { self.ledger.name(name.as_str()).await };
-        let now_ms = self.clock.unix_ms();
-        let kept = kept.map(|Named { ocid, confirmed_ms }| Finding {
-            ocid: Some(Ocid::new(&ocid)),
-            age: Duration::from_millis(now_ms.saturating_sub(confirmed_ms)),
-        });
-        let kept = match kept {
-            Some(kept) if kept.age < self.trust.known => return Ok(kept),
-            kept => kept,
-        };
-        let now = |ocid| Ok(Finding { ocid, age: Duration::ZERO });
-        match self.api.ocid(name.as_str()).await {
-            Ok(ocid) => {
-                let confirmed_ms = self.clock.unix_ms();
-                let name = name.as_str().to_owned();
-                self.ledger.keep(Record::Name { name, ocid: ocid.clone(), confirmed_ms });
-                now(Some(Ocid::new(&ocid)))
-            }
-            Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => now(None),
-            Err(fault) if fault.may_pass() => kept.ok_or(fault),
-            Err(fault) => Err(fault),
+        if again {
+            return self.ask_game(name).await;
         }
+        let kept = match self.shared_name(name).await {
+            Some(kept) if self.is_believed(&kept) => return Ok(kept),
+            kept => kept.filter(|kept| kept.ocid.is_some()).or(self.kept_name(name).await),
+        };
+        match kept {
+            Some(kept) if self.is_believed(&kept) => Ok(kept),
+            kept => match self.in_turn(name).await {
+                Err(fault) if fault.may_pass() => kept.ok_or(fault),
+                found => found,
+            },
+        }
+    }
+
+    /// One process asks the game, the others wait and take what it has found.
+    async fn in_turn(&self, name: &CharacterName) -> Result<Finding, Fault> {
+        let turn = self.backing.turn(|| format!("name:{}", name.as_str())).await;
+        match turn {
+            Turn::Lead(lead) => {
+                // Somebody may have found it since it was looked for.
+                let found = match self.shared_name(name).await {
+                    Some(found) if self.is_believed(&found) => Ok(found),
+                    _ => self.ask_game(name).await,
+                };
+                lead.settle(found.as_ref().map(|_| ()).map_err(Clone::clone));
+                found
+            }
+            Turn::Ended(Ok(())) => match self.shared_name(name).await {
+                Some(found) if self.is_believed(&found) => Ok(found),
+                _ => self.ask_game(name).await,
+            },
+            Turn::Ended(Err(fault)) => Err(fault),
+        }
+    }
+
+    /// Asks the game and keeps what it says.
+    async fn ask_game(&self, name: &CharacterName) -> Result<Finding, Fault> {
+        let ocid = match self.api.ocid(name.as_str()).await {
+            Ok(ocid) => Some(ocid),
+            Err(Fault { what: What::NoSuchCharacter { .. }, .. }) => None,
+            Err(fault) => return Err(fault),
+        };
+        let (confirmed_ms, name) = (self.clock.unix_ms(), name.as_str());
+        if let Some(ocid) = ocid.clone() {
+            self.backing.ledger.keep(Record::Name { name: name.to_owned(), ocid, confirmed_ms });
+        }
+        if let Some(shared) = &self.backing.shared {
+            shared.put_name(name, SharedName { ocid: ocid.clone(), confirmed_ms }).await;
+        }
+        // Telling the others has taken a while.
+        Ok(self.finding(ocid, confirmed_ms))
+    }
+
+    async fn shared_name(&self, name: &CharacterName) -> Option<Finding> {
+        let shared = self.backing.shared.as_ref()?;
+        let SharedName { ocid, confirmed_ms } = shared.name(name.as_str()).await?;
+        Some(self.finding(ocid, confirmed_ms))
+    }
+
+    async fn kept_name(&self, name: &CharacterName) -> Option<Finding> {
+        let Named { ocid, confirmed_ms } = self.backing.ledger.name(name.as_str()).await?;
+        Some(self.finding(Some(ocid), confirmed_ms))
+    }
+
+    fn finding(&self, ocid: Option<String>, confirmed_ms: u64) -> Finding {
+        let age = Duration::from_millis(self.clock.unix_ms().saturating_sub(confirmed_ms));
+        Finding { ocid: ocid.as_deref().map(Ocid::new), age }
+    }
+
+    fn is_believed(&self, found: &Finding) -> bool {
+        found.age < if found.ocid.is_some() { self.trust.known } else { self.trust.unknown }
     }
 
     fn held(&self, name: &CharacterName) -> Option<Finding> {
@@ -207,7 +273,8 @@ mod tests {
         let patience = Patience { leader: MINUTE, follower: MINUTE };
         let tower = Tower { patience, probe: Rc::default() };
         let time = Rc::clone(&clock) as Rc<dyn Clock>;
-        let directory = Directory::new(NoGame, Rc::new(NoLedger), time, trust, tower);
+        let backing = Backing { ledger: Rc::new(NoLedger), shared: None };
+        let directory = Directory::new(NoGame, backing, time, trust, tower);
         (clock, directory)
     }
 

@@ -1,18 +1,26 @@
 //! From a question about a character to the bytes of its answer. One per shard, for the characters it owns.
 //!
 //! A body in the cache answers at once; older than `fresh` it answers marked stale while a task makes a new one;
-//! older than `stale` it answers only when the game cannot be asked. Everything absent is made once, however many
-//! ask: the payload by one flight per character, each view of it by one flight per view. A forced question always
-//! fetches. Dropping [`Flow::answer`] leaves the flight to the others, and ends it when there are none.
+//! older than `stale` it answers only when the game cannot be asked. What is absent is looked for in the shared memory,
+//! and else made once, however many ask: the payload by one flight per character (`gear`), each view of it by one flight
+//! per view. A forced question always fetches. Dropping [`Flow::answer`] leaves the flight to the others, and ends it
+//! when there are none.
+
+mod caches;
+mod gear;
+
+pub use caches::Held;
 
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use caches::BodyKey;
+use caches::Caches;
+use caches::Fetched;
+use caches::Found;
 use shards::clock::Clock;
-use shards::l1::Bytesize;
-use shards::l1::L1;
 use shards::singleflight::Flights;
 
 use crate::error::Fault;
@@ -23,13 +31,12 @@ use crate::expectation::flight::Tower;
 use crate::expectation::ports::Basic;
 use crate::expectation::ports::Body;
 use crate::expectation::ports::GameApi;
-use crate::expectation::ports::Gear;
 use crate::expectation::ports::Job;
-use crate::expectation::ports::Ledger;
-use crate::expectation::ports::Payload;
-use crate::expectation::ports::Record;
 use crate::expectation::ports::Workshop;
 use crate::expectation::probe::FlowProbe;
+use crate::expectation::shared::Backing;
+use crate::expectation::shared::Dated;
+use crate::expectation::shared::Slot;
 use crate::expectation::view::View;
 
 /// One question.
@@ -48,6 +55,8 @@ pub struct Ask {
 pub enum Source {
     /// This process's cache.
     HitL1,
+    /// The memory shared by processes, or gear from there.
+    HitL2,
     /// Made for this question (or for one it joined) from gear that was kept.
     Store,
     /// Made for this question (or for one it joined) from gear of the game.
@@ -80,96 +89,27 @@ pub struct Limits {
     pub l1_bytes_max: u64,
 }
 
-/// What one fetch brought: the payload and its times. Bodies made from it share its `born`.
-#[derive(Debug, Clone)]
-struct Fetched {
-    payload: Payload,
-    /// Shard time at which the fetch began: a body is never newer than the question to the game was.
-    born: Duration,
-    /// Wall time of the answer, unix milliseconds.
-    as_of_ms: u64,
-    /// `Miss` from the game, `Store` from the ledger.
-    source: Source,
-}
-
-impl Bytesize for Fetched {
-    fn bytesize(&self) -> u64 {
-        self.payload.body.len() as u64
-    }
-}
-
-impl Bytesize for Basic {
-    fn bytesize(&self) -> u64 {
-        256
-    }
-}
-
-/// When the newest payload of a character was asked for, shard time. Outlives the payload itself.
-#[derive(Debug, Clone, Copy)]
-struct Newest(Duration);
-
-impl Bytesize for Newest {
-    fn bytesize(&self) -> u64 {
-        64
-    }
-}
-
-/// Key of a body: its stale variant is a document of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct BodyKey {
-    character: Character,
-    view: View,
-    stale: bool,
-}
-
-struct Caches {
-    bodies: L1<BodyKey, Body>,
-    payloads: L1<Ocid, Fetched>,
-    facts: L1<Ocid, Basic>,
-    newest: L1<Ocid, Newest>,
-}
-
 /// Freshness of a body is from this share of what is configured to as much above it.
 const FRESH_SHARE_MIN: f64 = 0.9;
 /// How often a plain fetch is made again because a forced one overtook it.
 const OVERTAKEN_MAX: usize = 4;
-/// Memory for the V1 facts of one shard.
-const FACTS_BYTES_MAX: u64 = 4 << 20;
-/// Memory for the times of the newest payloads: several times as many as there are bodies.
-const NEWEST_BYTES_MAX: u64 = 4 << 20;
-/// Typical sizes, to size the tables: a gzip answer, a gzip payload.
-const BODY_BYTES_TYPICAL: u64 = 12 << 10;
-const PAYLOAD_BYTES_TYPICAL: u64 = 20 << 10;
-
 /// The flow of one shard.
 pub struct Flow<G, W> {
     api: G,
     workshop: W,
-    ledger: Rc<dyn Ledger>,
+    backing: Backing,
     clock: Rc<dyn Clock>,
+    /// Unix microseconds at zero of the shard's clock: births are compared across processes as they are here.
+    epoch_us: u64,
     limits: Limits,
     tower: Tower,
-    caches: RefCell<Caches>,
+    caches: Caches,
     cool_down: RefCell<CoolDown>,
     last_birth: Cell<Duration>,
+    lookups: Flights<BodyKey, Result<Option<(Body, Duration)>, Fault>>,
     fetches: Flights<(Ocid, bool), Result<Fetched, Fault>>,
     bodies: Flights<(BodyKey, Duration), Result<Body, Fault>>,
     facts: Flights<Ocid, Result<Basic, Fault>>,
-}
-
-/// Sizes of one shard's flow now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Bodies cached.
-    pub bodies: u64,
-    /// Bytes of cached bodies.
-    pub bodies_bytes: u64,
-    /// Payloads cached.
-    pub payloads: u64,
-    /// Bytes of cached payloads.
-    pub payloads_bytes: u64,
-    /// Flights in the air.
-    pub flights: u64,
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
@@ -177,29 +117,24 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     pub fn new(
         api: G,
         workshop: W,
-        ledger: Rc<dyn Ledger>,
+        backing: Backing,
         clock: Rc<dyn Clock>,
         (limits, tower): (Limits, Tower),
     ) -> Rc<Self> {
-        // Payloads are only needed to make a further view of a character: a sixth is for them.
-        let payload_bytes = limits.l1_bytes_max / 6;
-        let body_bytes = limits.l1_bytes_max - payload_bytes;
-        let caches = Caches {
-            bodies: L1::new(body_bytes, BODY_BYTES_TYPICAL),
-            payloads: L1::new(payload_bytes, PAYLOAD_BYTES_TYPICAL),
-            facts: L1::new(FACTS_BYTES_MAX, 512),
-            newest: L1::new(NEWEST_BYTES_MAX, 256),
-        };
+        let caches = Caches::new(limits.l1_bytes_max);
+        let epoch_us = (clock.unix_ms() * 1_000).saturating_sub(micros(clock.monotonic()));
         Rc::new(Self {
             api,
             workshop,
-            ledger,
+            backing,
             clock,
+            epoch_us,
             limits,
             tower,
-            caches: RefCell::new(caches),
+            caches,
             cool_down: RefCell::new(CoolDown::new(limits.force_cool_down)),
             last_birth: Cell::default(),
+            lookups: Flights::default(),
             fetches: Flights::default(),
             bodies: Flights::default(),
             facts: Flights::default(),
@@ -218,21 +153,27 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             return Ok(self.fresh(body, Source::Miss, Duration::ZERO));
         }
         let now = self.clock.monotonic();
-        let held = self.held(&key);
-        let age = held.as_ref().map(|(_, born)| now.saturating_sub(*born));
-        match (held, age) {
-            (Some((body, _)), Some(age)) if age < self.fresh_limit(&body) => {
-                self.tower.probe.hits.add(1);
-                Ok(self.fresh(body, Source::HitL1, age))
+        let (held, source) = match self.caches.body(&key, now) {
+            Some(held) if held.age < self.limits.stale => (Some(held), Source::HitL1),
+            held => match self.look_up(&key, now).await {
+                Some(found) => (Some(found), Source::HitL2),
+                None => (held, Source::HitL1),
+            },
+        };
+        match held {
+            Some(Found { body, age, .. }) if age < self.fresh_limit(&body) => {
+                let probe = &self.tower.probe;
+                if source == Source::HitL2 { &probe.shared_hits } else { &probe.hits }.add(1);
+                Ok(self.fresh(body, source, age))
             }
-            (Some((body, born)), Some(age)) if age < self.limits.stale => {
+            Some(Found { body, born, age }) if age < self.limits.stale => {
                 self.refresh_behind(&key.character);
                 self.stale(key, body, born).await
             }
-            (held, _) => match (self.made(&key, now).await, held) {
+            held => match (self.made(&key, now).await, held) {
                 (Ok((body, fetched)), _) => self.made_answer(key, body, &fetched, now).await,
                 // However old: better than nothing, and it says so.
-                (Err(fault), Some((body, born))) if fault.may_pass() => {
+                (Err(fault), Some(Found { body, born, .. })) if fault.may_pass() => {
                     self.stale(key, body, born).await
                 }
                 (Err(fault), _) => Err(fault),
@@ -240,7 +181,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         }
     }
 
-    /// What was fetched from the game is fresh, however long that took; what the ledger had may be old.
+    /// What was fetched from the game is fresh, however long that took; what was kept may be old.
     async fn made_answer(
         self: &Rc<Self>,
         key: BodyKey,
@@ -249,7 +190,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         now: Duration,
     ) -> Result<Answer, Fault> {
         let age = now.saturating_sub(fetched.born);
-        if fetched.source == Source::Store && age >= self.fresh_limit(&body) {
+        if fetched.source != Source::Miss && age >= self.fresh_limit(&body) {
             return self.stale(key, body, fetched.born).await;
         }
         Ok(self.fresh(body, fetched.source, age))
@@ -261,7 +202,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// What the game's API said.
     pub async fn facts(self: &Rc<Self>, ocid: &Ocid) -> Result<Basic, Fault> {
         let now = self.clock.monotonic();
-        if let Some((basic, born)) = self.caches.borrow().facts.get(ocid)
+        if let Some((basic, born)) = self.caches.facts(ocid)
             && now.saturating_sub(born) < self.limits.fresh
         {
             return Ok(basic);
@@ -269,10 +210,28 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         let (flow, ocid_of) = (Rc::clone(self), ocid.clone());
         let work = async move {
             let basic = flow.api.basic(ocid_of.as_str()).await?;
-            flow.caches.borrow_mut().facts.put(ocid_of, basic.clone(), now);
+            flow.caches.put_facts(ocid_of, basic.clone(), now);
             Ok(basic)
         };
         self.tower.once(&self.facts, ocid.clone(), work).await
+    }
+
+    /// Another process has asked the game at `born_us`: what is from before does not count any more.
+    pub fn outdate(&self, ocid: &Ocid, born_us: u64) {
+        self.caches.note_newest(ocid, self.born(born_us));
+    }
+
+    /// News from other processes may have been missed: nothing cached is believed, all of it may still serve when
+    /// nothing better can be had.
+    pub fn flush(&self) {
+        self.caches.flush();
+    }
+
+    /// Tells the other processes that this one has newer gear of an id.
+    pub async fn announce(&self, ocid: &Ocid) {
+        if let (Some(shared), Some(born)) = (&self.backing.shared, self.caches.newest(ocid)) {
+            shared.outdate(ocid.as_str(), self.born_us(born)).await;
+        }
     }
 
     /// What it counts.
@@ -284,14 +243,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// What is held now.
     #[must_use]
     pub fn sizes(&self) -> Held {
-        let caches = self.caches.borrow();
-        Held {
-            bodies: caches.bodies.len() as u64,
-            bodies_bytes: caches.bodies.bytes(),
-            payloads: caches.payloads.len() as u64,
-            payloads_bytes: caches.payloads.bytes(),
-            flights: (self.fetches.len() + self.bodies.len() + self.facts.len()) as u64,
-        }
+        let flights =
+            self.lookups.len() + self.fetches.len() + self.bodies.len() + self.facts.len();
+        Held { flights: flights as u64, ..self.caches.sizes() }
     }
 
     fn fresh(&self, body: Body, source: Source, age: Duration) -> Answer {
@@ -305,11 +259,39 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.limits.fresh.mul_f64(FRESH_SHARE_MIN + 0.2 * share)
     }
 
-    /// A cached body, unless a newer payload has come since: one may have been fetched under another spelling of the
-    /// name, whose bodies have keys of their own.
-    fn held(&self, key: &BodyKey) -> Option<(Body, Duration)> {
-        let held = self.caches.borrow().bodies.get(key);
-        held.filter(|(_, born)| !self.is_outdated(&key.character.ocid, *born))
+    /// A body of the shared memory, asked for once however many wait; cached here from then on.
+    async fn look_up(self: &Rc<Self>, key: &BodyKey, now: Duration) -> Option<Found> {
+        let shared = Rc::clone(self.backing.shared.as_ref()?);
+        let (flow, of) = (Rc::clone(self), key.clone());
+        let work = async move {
+            let Some(slot) = flow.slot(&of).await else { return Ok(None) };
+            let Some(Dated { value: body, born_us }) = shared.body(&slot).await else {
+                return Ok(None);
+            };
+            let born = flow.born(born_us);
+            if flow.caches.is_outdated(&of.character.ocid, born) {
+                return Ok(None);
+            }
+            flow.caches.note_newest(&of.character.ocid, born);
+            flow.caches.put_body(of, body.clone(), born);
+            Ok(Some((body, born)))
+        };
+        let found = self.tower.once(&self.lookups, key.clone(), work).await;
+        let (body, born) = found.unwrap_or_default()?;
+        Some(Found { body, born, age: now.saturating_sub(born) })
+    }
+
+    /// Where a body is in the shared memory; gear is there as such.
+    async fn slot(&self, key: &BodyKey) -> Option<Slot> {
+        let character = key.character.clone();
+        match key.view {
+            View::Equipment => None,
+            View::Totals => {
+                let received = self.backing.ledger.received(character.ocid.as_str()).await;
+                received.map(|at_ms| Slot::Totals(character, at_ms / 1_000))
+            }
+            view => Some(Slot::View(character, view)),
+        }
     }
 
     async fn forced(self: &Rc<Self>, key: BodyKey) -> Result<Body, Fault> {
@@ -339,15 +321,14 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     ) -> Result<Fetched, Fault> {
         let ocid = &character.ocid;
         for _ in 0..OVERTAKEN_MAX {
-            let held = self.caches.borrow().payloads.get(ocid);
-            if let Some((fetched, born)) = held
-                && now.saturating_sub(born) < self.limits.fresh
+            if let Some(fetched) = self.caches.payload(ocid)
+                && now.saturating_sub(fetched.born) < self.limits.fresh
             {
                 return Ok(fetched);
             }
             let fetched = self.fetch(character, false).await?;
             // Overtaken by a forced one: who asks after that must not see what was before it.
-            if !self.is_outdated(ocid, fetched.born) {
+            if !self.caches.is_outdated(ocid, fetched.born) {
                 return Ok(fetched);
             }
         }
@@ -363,74 +344,16 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         let born = self.birth();
         let work = async move {
             let fetched = flow.gear(&of.ocid, forced, born).await?;
-            flow.replace(&of, &fetched);
+            flow.caches.replace(&of, &fetched);
             Ok(fetched)
         };
         let key = (character.ocid.clone(), forced);
         self.tower.once(&self.fetches, key, work).await
     }
 
-    /// What is kept while that is fresh, else what the game says; what is kept, however old, when it says nothing.
-    async fn gear(&self, ocid: &Ocid, forced: bool, born: Duration) -> Result<Fetched, Fault> {
-        let kept = if forced { None } else { self.ledger.gear(ocid.as_str()).await };
-        let now_ms = self.clock.unix_ms();
-        let kept = kept.map(|Gear { payload, received_ms }| {
-            let age = Duration::from_millis(now_ms.saturating_sub(received_ms));
-            let born = born.saturating_sub(age);
-            (age, Fetched { payload, born, as_of_ms: received_ms, source: Source::Store })
-        });
-        let kept = match kept {
-            // Below every body's own limit: what is taken from there is not stale at once.
-            Some((age, kept)) if age < self.limits.fresh.mul_f64(FRESH_SHARE_MIN) => {
-                return Ok(kept);
-            }
-            kept => kept.map(|(_, kept)| kept),
-        };
-        match self.api.equipment(ocid.as_str()).await {
-            Ok(payload) => {
-                let (as_of_ms, ocid) = (self.clock.unix_ms(), ocid.as_str().to_owned());
-                let record = Record::Gear { ocid, payload: payload.clone(), received_ms: as_of_ms };
-                self.ledger.keep(record);
-                Ok(Fetched { payload, born, as_of_ms, source: Source::Miss })
-            }
-            Err(fault) if fault.may_pass() => kept.ok_or(fault),
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// Now, and never the same twice: births order payloads, and the shard's clock moves in steps.
-    fn birth(&self) -> Duration {
-        let birth = self.clock.monotonic().max(self.last_birth.get() + Duration::from_nanos(1));
-        self.last_birth.set(birth);
-        birth
-    }
-
-    /// A newer payload makes every body of the character obsolete; an older one (a slow plain fetch overtaken by a
-    /// forced one) changes nothing. Bodies under another spelling of the name are left to [`Flow::held`].
-    fn replace(&self, character: &Character, fetched: &Fetched) {
-        if self.is_outdated(&character.ocid, fetched.born) {
-            return;
-        }
-        let mut caches = self.caches.borrow_mut();
-        for (view, stale) in View::ALL.into_iter().flat_map(|view| [(view, false), (view, true)]) {
-            caches.bodies.remove(&BodyKey { character: character.clone(), view, stale });
-        }
-        caches.newest.put(character.ocid.clone(), Newest(fetched.born), fetched.born);
-        caches.payloads.put(character.ocid.clone(), fetched.clone(), fetched.born);
-    }
-
-    /// Whether a payload newer than `born` has come.
-    fn is_outdated(&self, ocid: &Ocid, born: Duration) -> bool {
-        let newest = self.caches.borrow().newest.get(ocid);
-        newest.is_some_and(|(Newest(newest), _)| newest > born)
-    }
-
     async fn body(self: &Rc<Self>, key: BodyKey, fetched: &Fetched) -> Result<Body, Fault> {
         // Somebody who waited for the same payload may have been quicker.
-        let held = self.caches.borrow().bodies.get(&key);
-        if let Some((body, born)) = held
-            && born == fetched.born
-        {
+        if let Some(body) = self.caches.body_of(&key, fetched.born) {
             return Ok(body);
         }
         let job = Job::Render {
@@ -463,24 +386,40 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             return Ok(body);
         }
         key.stale = true;
-        let held = self.caches.borrow().bodies.get(&key);
-        match held {
-            Some((body, held)) if held == born => Ok(body),
-            _ => self.make(key, born, Job::MarkStale(body)).await,
+        match self.caches.body_of(&key, born) {
+            Some(body) => Ok(body),
+            None => self.make(key, born, Job::MarkStale(body)).await,
         }
     }
 
     async fn make(self: &Rc<Self>, key: BodyKey, born: Duration, job: Job) -> Result<Body, Fault> {
         let (flow, key_of) = (Rc::clone(self), key.clone());
         let work = async move {
+            let as_of_ms = match &job {
+                Job::Render { as_of_ms, .. } => Some(*as_of_ms),
+                Job::MarkStale(_) => None,
+            };
             let body = flow.workshop.make(job).await?;
-            // Of two payloads in flight the newer one wins, whichever body is ready last.
-            if !flow.is_outdated(&key_of.character.ocid, born) {
-                flow.caches.borrow_mut().bodies.put(key_of, body.clone(), born);
+            // The shared memory first: no process sees a younger body here than it would find there.
+            if let Some(as_of_ms) = as_of_ms {
+                flow.share(&key_of, &body, born, as_of_ms).await;
             }
+            flow.caches.put_body(key_of, body.clone(), born);
             Ok(body)
         };
         self.tower.once(&self.bodies, (key, born), work).await
+    }
+
+    async fn share(&self, key: &BodyKey, body: &Body, born: Duration, as_of_ms: u64) {
+        let Some(shared) = &self.backing.shared else { return };
+        let character = key.character.clone();
+        let slot = match key.view {
+            View::Equipment => return,
+            View::Totals => Slot::Totals(character, as_of_ms / 1_000),
+            view => Slot::View(character, view),
+        };
+        let body = Dated { value: body.clone(), born_us: self.born_us(born) };
+        shared.put_body(slot, body).await;
     }
 
     fn refresh_behind(self: &Rc<Self>, character: &Character) {
@@ -494,6 +433,10 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             }
         });
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

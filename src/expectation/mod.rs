@@ -1,5 +1,5 @@
 //! The domain flow: from a name and a view to the bytes of an answer. Knows neither HTTP nor a runtime.
-//! Reading order: `name`, `character`, `view`, `ports` (what it asks of others), `directory` (names to ids), `flow`
+//! Reading order: `name`, `character`, `view`, `ports` and `shared` (what it asks of others), `directory` (names to ids), `flow`
 //! (the one function with all the ifs), `flight`, `cool_down`, `probe`.
 
 pub mod character;
@@ -10,4 +10,5 @@ pub mod flow;
 pub mod name;
 pub mod ports;
 pub mod probe;
+pub mod shared;
 pub mod view;

@@ -143,6 +143,8 @@ pub trait Ledger {
     fn name(&self, name: &str) -> Kept<Named>;
     /// The gear of an id, however old.
     fn gear(&self, ocid: &str) -> Kept<Gear>;
+    /// When the gear of an id was received, unix milliseconds; does not read the gear.
+    fn received(&self, ocid: &str) -> Kept<u64>;
     /// Keeps a record, soon; never waits. An older record never replaces a newer one.
     fn keep(&self, record: Record);
 }
@@ -157,6 +159,10 @@ impl Ledger for NoLedger {
     }
 
     fn gear(&self, _: &str) -> Kept<Gear> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn received(&self, _: &str) -> Kept<u64> {
         Box::pin(std::future::ready(None))
     }
 

@@ -5,6 +5,8 @@ shards::counters! {
     FlowProbe => FlowSnapshot {
         /// Answers found fresh in the owner's cache.
         hits,
+        /// Answers found fresh in the memory that processes share.
+        shared_hits,
         /// Answers found stale and given so.
         stale,
         /// Answers that had to be made.

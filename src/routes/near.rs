@@ -118,6 +118,13 @@ impl Near {
         }
     }
 
+    /// Forgets every answer.
+    pub fn invalidate_all(&self) {
+        for flag in self.flags.borrow_mut().drain().filter_map(|(_, flag)| flag.upgrade()) {
+            flag.set(false);
+        }
+    }
+
     /// Entries and bytes held.
     #[must_use]
     pub fn sizes(&self) -> (u64, u64) {
@@ -171,6 +178,8 @@ mod tests {
         near.invalidate(&a);
         assert!(body(&near, "/a", 0).is_none() && body(&near, "/a/preset/2", 0).is_none());
         assert!(body(&near, "/b", 0).is_some(), "another character");
+        near.invalidate_all();
+        assert!(body(&near, "/b", 0).is_none());
     }
 
     #[test]

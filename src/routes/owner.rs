@@ -81,6 +81,15 @@ pub enum Question {
         /// Told when they are forgotten.
         done: oneshot::Sender<()>,
     },
+    /// Another process has newer gear of a character: forget what is from before.
+    Outdate {
+        /// Its id.
+        ocid: String,
+        /// When that process asked the game, unix microseconds.
+        born_us: u64,
+    },
+    /// News of other processes may have been missed: believe nothing that is cached.
+    Doubt,
 }
 
 /// Which document, in which form.
@@ -198,6 +207,15 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
                 self.near.invalidate(&Ocid::new(&ocid));
                 // The asker may have given up waiting; what it asked for is done.
                 let _ = done.send(());
+            }
+            Question::Outdate { ocid, born_us } => {
+                let ocid = Ocid::new(&ocid);
+                self.flow.outdate(&ocid, born_us);
+                self.near.invalidate(&ocid);
+            }
+            Question::Doubt => {
+                self.flow.flush();
+                self.near.invalidate_all();
             }
         }
     }
@@ -320,12 +338,13 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         self.hop(owner, |reply| Question::Ask { name, ocid, view, force, reply }).await
     }
 
-    /// A forced answer is given only after every shard has forgotten the old one.
+    /// A forced answer is given only after every shard has forgotten the old one and the other processes were told.
     async fn own_answer(&self, ask: Ask) -> Result<Answer, Fault> {
         let forced = ask.force.then(|| ask.character.ocid.clone());
         let answer = self.flow.answer(ask).await?;
         if let Some(ocid) = forced {
             self.invalidate_everywhere(&ocid).await;
+            self.flow.announce(&ocid).await;
         }
         Ok(answer)
     }

@@ -39,6 +39,7 @@ pub(super) fn finished(request: &Request<'_>, finished: &Finished, source: Sourc
     response.shared_fields = finished.fields.clone();
     response.fields = Cow::Borrowed(match source {
         Source::HitL1 => "X-Cache: HIT-L1\r\n",
+        Source::HitL2 => "X-Cache: HIT-L2\r\n",
         Source::Store => "X-Cache: STORE\r\n",
         Source::Miss => "X-Cache: MISS\r\n",
         Source::Stale => "X-Cache: STALE\r\n",

@@ -49,6 +49,8 @@ pub mod statements {
     /// Gear by id.
     pub const GEAR: &str =
         "SELECT json_content, updated_at_ms FROM character_equipment WHERE ocid = ?1";
+    /// When gear was received.
+    pub const RECEIVED: &str = "SELECT updated_at_ms FROM character_equipment WHERE ocid = ?1";
     /// Takes a name from the character that had it before, unless that is news.
     pub const RELEASE_NAME: &str =
         "DELETE FROM game_character WHERE user_ign = ?1 AND ocid <> ?2 AND confirmed_at_ms <= ?3";
@@ -72,6 +74,10 @@ enum Order {
     Gear {
         ocid: String,
         reply: oneshot::Sender<Option<Gear>>,
+    },
+    Received {
+        ocid: String,
+        reply: oneshot::Sender<Option<u64>>,
     },
     Keep(Record),
     /// The store is to end; what waits is written first.
@@ -145,6 +151,10 @@ impl Ledger for Sqlite {
 
     fn gear(&self, ocid: &str) -> Kept<Gear> {
         self.ask(|reply| Order::Gear { ocid: ocid.to_owned(), reply })
+    }
+
+    fn received(&self, ocid: &str) -> Kept<u64> {
+        self.ask(|reply| Order::Received { ocid: ocid.to_owned(), reply })
     }
 
     fn keep(&self, record: Record) {
@@ -245,6 +255,10 @@ impl Store {
                 let found = self.gear(&ocid);
                 let _ = reply.send(self.counted(found));
             }
+            Order::Received { ocid, reply } => {
+                let found = self.received(&ocid);
+                let _ = reply.send(self.counted(found));
+            }
             Order::Keep(record) => {
                 self.probe.given_up.fetch_add(self.pending.put(record), Relaxed);
             }
@@ -268,6 +282,12 @@ impl Store {
             let gzip = body.starts_with(&[0x1f, 0x8b]);
             Gear { payload: Payload { body: body.into(), gzip }, received_ms: at.cast_unsigned() }
         }))
+    }
+
+    fn received(&self, ocid: &str) -> rusqlite::Result<Option<u64>> {
+        let mut statement = self.connection.prepare_cached(statements::RECEIVED)?;
+        let at = statement.query_row([ocid], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(at.map(i64::cast_unsigned))
     }
 
     fn counted<T>(&self, found: rusqlite::Result<Option<T>>) -> Option<T> {

@@ -99,6 +99,7 @@ enum Fate {
 /// The game's API and the workshop as one shard calls them.
 #[derive(Clone)]
 pub(crate) struct Line {
+    pub(crate) process: usize,
     pub(crate) shard: ShardId,
     pub(crate) game: Rc<Game>,
     /// Of the shard's calls.
@@ -139,7 +140,7 @@ impl Line {
 impl GameApi for Line {
     async fn ocid(&self, name: &str) -> Result<String, Fault> {
         let rules = &self.game.rules;
-        let call = rules.locating(self.shard, name);
+        let call = rules.locating((self.process, self.shard), name);
         let fate = self.fate();
         self.travel().await;
         self.meet(fate).await?;
@@ -157,7 +158,8 @@ impl GameApi for Line {
     }
 
     async fn equipment(&self, ocid: &str) -> Result<Payload, Fault> {
-        let call = self.game.rules.fetching(self.shard, ocid);
+        let rules = &self.game.rules;
+        let call = rules.fetching((self.process, self.shard), ocid);
         let fate = self.fate();
         self.travel().await;
         let id: u32 = ocid.strip_prefix("ocid-").unwrap().parse().unwrap();
@@ -166,6 +168,7 @@ impl GameApi for Line {
         self.meet(fate).await?;
         call.ended_well();
         let Some(revision) = revision else { return Err(Fault::outdated_id()) };
+        rules.found(ocid);
         Ok(Payload { body: Bytes::from(format!("{id} {revision}")), gzip: false })
     }
 }

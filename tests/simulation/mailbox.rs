@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use maple_expectation::error::Fault;
 use maple_expectation::expectation::name::CharacterName;
+use maple_expectation::expectation::ports::NoLedger;
+use maple_expectation::expectation::shared::Backing;
 use maple_expectation::expectation::view::View;
 use maple_expectation::http::negotiate::Encoding;
 use maple_expectation::routes::owner::Wanted;
@@ -30,14 +32,16 @@ const QUESTIONS: usize = 20;
 #[test]
 fn a_full_mailbox_refuses_at_once_and_loses_nothing_it_took() {
     let sim = Sim::new(1, 2, 0);
-    let rules = Rules::new(sim.clock(), 2, true);
+    let rules = Rules::new(sim.clock(), (1, 2), true);
     let game = Game::new(Rc::clone(&rules));
     let (mailboxes, inboxes) = mailbox::lanes_of(2, EVENTS_MAX);
     let (owners, mut pumps): (Vec<_>, Vec<_>) = ShardId::all(2)
         .zip(inboxes)
         .map(|(shard, inbox)| {
-            let line = Line { shard, game: Rc::clone(&game), dice: Rc::new(Dice::new(1)) };
-            world::owner(&sim, line, (mailboxes.clone(), inbox), 1 << 20)
+            let line =
+                Line { process: 0, shard, game: Rc::clone(&game), dice: Rc::new(Dice::new(1)) };
+            let backing = Backing { ledger: Rc::new(NoLedger), shared: None };
+            world::owner(&sim, line, backing, (mailboxes.clone(), inbox), 1 << 20)
         })
         .unzip();
     // A name whose home is the second shard, asked for on the first; the second does not run.

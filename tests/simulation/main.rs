@@ -1,9 +1,10 @@
-//! The production owner, flow, directory and near cache of 1 to 4 shards under a seeded scheduler: questions, forced
-//! ones, clients that give up, messages that lag, a game that fails, hangs, panics and renames characters. The rules
-//! are in `rules.rs`; each run is one seed, and a failure prints the seed and how to replay it.
+//! The production owner, flow, directory and near cache of 1 to 4 shards, of one process or of two that share a memory,
+//! under a seeded scheduler: questions, forced ones, clients that give up, messages that lag, a shared memory that dies
+//! and comes back, a game that fails, hangs, panics and renames characters. The rules are in `rules.rs`; each run is one seed, and a failure prints the seed and how to replay it.
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test, helpers included")]
 
+mod common;
 mod game;
 mod mailbox;
 mod rules;
@@ -35,6 +36,7 @@ fn run(seed: u64) -> u64 {
         }
     }
     world.game.heal();
+    world.common.recover();
     world.run_for(LONG);
     world.check_end();
     world.rules.trace()
@@ -50,7 +52,10 @@ fn event(world: &World) {
         68..=69 => world.game.rename(dice),
         70..=72 => world.game.fall_ill(dice),
         73..=75 => world.game.heal(),
-        76..=92 => world.run_for(dice.up_to(Duration::from_millis(300))),
+        76 if dice.chance(50) => world.common.die(),
+        76 => world.common.fall_mute(),
+        77..=78 => world.common.recover(),
+        79..=92 => world.run_for(dice.up_to(Duration::from_millis(300))),
         93..=97 => world.run_for(dice.up_to(Duration::from_secs(30))),
         // Past the freshness, past the staleness, and seldom past what a name is believed for.
         98 => world.run_for(dice.up_to(Duration::from_secs(4_000))),
@@ -111,6 +116,7 @@ fn the_seeds_reach_what_the_rules_are_about() {
             }
         }
         world.game.heal();
+        world.common.recover();
         world.run_for(LONG);
         world.check_end();
         seen.add(&world.rules.seen());

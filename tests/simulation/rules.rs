@@ -20,10 +20,12 @@ use shards::clock::Clock as _;
 use shards::clock::ManualClock;
 use shards::routing::owner_of;
 
+use crate::common::NEWS_LAG_MAX;
 use crate::world::CLIENT;
 use crate::world::FOLLOWER;
 use crate::world::FRESH;
 use crate::world::Kind;
+use crate::world::LAG_MAX;
 use crate::world::STALE;
 use crate::world::TRUST;
 
@@ -36,6 +38,8 @@ pub(crate) struct Rules {
     shards: u16,
     /// A world of tiny mailboxes: names and invalidations may not get through, and what comes of that stays near.
     tight: bool,
+    /// A world of two processes.
+    two: bool,
     broken: RefCell<Vec<String>>,
     facts: RefCell<Facts>,
     seen: RefCell<Seen>,
@@ -48,10 +52,14 @@ pub(crate) struct Rules {
 struct Facts {
     /// Questions in the air.
     open: usize,
-    /// Calls in the air by what they are about, an id or a name.
-    calls: BTreeMap<String, usize>,
+    /// Calls in the air by what they are about, an id or a name, and by process.
+    calls: BTreeMap<String, [usize; 2]>,
     /// When a call about this last ended without a good answer.
     ended_badly: BTreeMap<String, Duration>,
+    /// When a call last brought gear of this id.
+    found: BTreeMap<String, Duration>,
+    /// When a client last went away.
+    gave_up: Option<Duration>,
     /// When the workshop last had no room.
     work_refused: Option<Duration>,
     forced_names: BTreeSet<&'static str>,
@@ -59,8 +67,20 @@ struct Facts {
     meanings: BTreeMap<&'static str, Vec<(Duration, u32)>>,
     /// When the game last said that nobody has the name.
     unknown: BTreeMap<String, Duration>,
-    /// Forced answers of an id: when given, which revision.
-    forced: BTreeMap<u32, Vec<(Duration, u32)>>,
+    /// Forced answers of an id.
+    forced: BTreeMap<u32, Vec<Forced>>,
+    /// Since when the shared memory has been well.
+    well_since: Option<Duration>,
+    /// Since when the processes have heard each other's news.
+    heard_since: Option<Duration>,
+}
+
+struct Forced {
+    at: Duration,
+    revision: u32,
+    process: usize,
+    /// When it was asked for.
+    began: Duration,
 }
 
 /// How often what the rules are about happened.
@@ -75,13 +95,15 @@ impl Seen {
     }
 
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        const ALL: [&str; 15] = [
+        const ALL: [&str; 18] = [
             "near or own hit",
+            "shared hit",
             "miss",
             "stale",
             "older than stale",
             "forced",
             "after a forced one",
+            "after a forced one elsewhere",
             "no such character",
             "deadline",
             "upstream failed",
@@ -91,6 +113,7 @@ impl Seen {
             "gave up",
             "new meaning",
             "long way",
+            "turn passed on",
         ];
         ALL.into_iter().map(|what| (what, self.0.get(what).copied().unwrap_or(0)))
     }
@@ -99,6 +122,7 @@ impl Seen {
 /// A question in the air; dropped unjudged when its client goes away.
 pub(crate) struct Asked {
     rules: Rc<Rules>,
+    process: usize,
     name: &'static str,
     view: View,
     kind: Kind,
@@ -117,6 +141,7 @@ impl Drop for Asked {
 /// A call in the air.
 pub(crate) struct Call {
     rules: Rc<Rules>,
+    process: usize,
     about: String,
     well: Cell<bool>,
 }
@@ -132,7 +157,7 @@ impl Drop for Call {
         self.rules.tell(|| format!("call about {} ends, well: {}", self.about, self.well.get()));
         let now = self.rules.clock.monotonic();
         let mut facts = self.rules.facts.borrow_mut();
-        *facts.calls.get_mut(&self.about).unwrap() -= 1;
+        facts.calls.get_mut(&self.about).unwrap()[self.process] -= 1;
         if !self.well.get() {
             facts.ended_badly.insert(self.about.clone(), now);
         }
@@ -148,13 +173,22 @@ struct Told {
 }
 
 impl Rules {
-    pub(crate) fn new(clock: Rc<ManualClock>, shards: u16, tight: bool) -> Rc<Self> {
+    pub(crate) fn new(
+        clock: Rc<ManualClock>,
+        (processes, shards): (u16, u16),
+        tight: bool,
+    ) -> Rc<Self> {
         Rc::new(Self {
             clock,
             shards,
             tight,
+            two: processes > 1,
             broken: RefCell::default(),
-            facts: RefCell::default(),
+            facts: RefCell::new(Facts {
+                well_since: Some(Duration::ZERO),
+                heard_since: Some(Duration::ZERO),
+                ..Facts::default()
+            }),
             seen: RefCell::default(),
             trace: RefCell::default(),
             told: std::env::var_os("SIM_SEED").is_some(),
@@ -163,7 +197,7 @@ impl Rules {
 
     pub(crate) fn asks(
         self: &Rc<Self>,
-        (name, view, kind): (&'static str, View, Kind),
+        (process, name, view, kind): (usize, &'static str, View, Kind),
         refused_before: u64,
     ) -> Asked {
         let mut facts = self.facts.borrow_mut();
@@ -173,11 +207,40 @@ impl Rules {
         }
         let began = self.clock.monotonic();
         let rules = Rc::clone(self);
-        Asked { rules, name, view, kind, began, refused_before, refused: false }
+        Asked { rules, process, name, view, kind, began, refused_before, refused: false }
     }
 
     pub(crate) fn gave_up(&self) {
         self.saw("gave up");
+        self.facts.borrow_mut().gave_up = Some(self.clock.monotonic());
+    }
+
+    pub(crate) fn memory_died(&self) {
+        self.facts.borrow_mut().well_since = None;
+    }
+
+    /// What it says then is behind by as long as the news takes.
+    pub(crate) fn memory_recovered(&self) {
+        let well = self.clock.monotonic() + NEWS_LAG_MAX + LAG_MAX;
+        self.facts.borrow_mut().well_since = Some(well);
+    }
+
+    pub(crate) fn news_stopped(&self) {
+        self.facts.borrow_mut().heard_since = None;
+    }
+
+    /// What was missed is known to be missed as soon as the news of that is there.
+    pub(crate) fn news_resumed(&self) {
+        let heard = self.clock.monotonic() + NEWS_LAG_MAX + LAG_MAX;
+        self.facts.borrow_mut().heard_since = Some(heard);
+    }
+
+    pub(crate) fn turn_passed(&self) {
+        self.saw("turn passed on");
+    }
+
+    pub(crate) fn found(&self, ocid: &str) {
+        self.facts.borrow_mut().found.insert(ocid.to_owned(), self.clock.monotonic());
     }
 
     pub(crate) fn name_means(&self, name: &'static str, id: u32) {
@@ -194,31 +257,44 @@ impl Rules {
     }
 
     /// One owner: only the home of a name asks for its id, one call at a time.
-    pub(crate) fn locating(self: &Rc<Self>, shard: ShardId, name: &str) -> Call {
+    pub(crate) fn locating(self: &Rc<Self>, caller: (usize, ShardId), name: &str) -> Call {
+        let (process, shard) = caller;
         self.rule(owner_of(name.as_bytes(), self.shards) == shard, || {
             format!("{shard} locates {name}")
         });
-        let call = self.call(name);
-        let flying = self.facts.borrow().calls[name];
+        let call = self.call(process, name);
+        let flying = self.facts.borrow().calls[name][process];
         self.rule(flying == 1, || format!("{flying} calls for the id of {name}"));
         call
     }
 
     /// One owner: only the owner of an id fetches its gear; one plain call at a time, and beside it one forced.
-    pub(crate) fn fetching(self: &Rc<Self>, shard: ShardId, ocid: &str) -> Call {
+    pub(crate) fn fetching(self: &Rc<Self>, caller: (usize, ShardId), ocid: &str) -> Call {
+        let (process, shard) = caller;
         self.rule(owner_of(ocid.as_bytes(), self.shards) == shard, || {
             format!("{shard} fetches {ocid}")
         });
-        let call = self.call(ocid);
+        let call = self.call(process, ocid);
         let facts = self.facts.borrow();
         let may_be_forced = facts.forced_names.iter().any(|name| {
             let meanings = facts.meanings.get(name).into_iter().flatten();
             meanings.clone().any(|(_, id)| ocid == format!("ocid-{id}"))
         });
         let flying = facts.calls[ocid];
-        self.rule(flying <= 1 + usize::from(may_be_forced), || {
-            format!("{flying} calls for {ocid}")
+        self.rule(flying[process] <= 1 + usize::from(may_be_forced), || {
+            format!("{flying:?} calls for {ocid}")
         });
+        // While they share a memory, one of two processes asks.
+        let now = self.clock.monotonic();
+        let shared = facts.well_since.is_some_and(|since| since + ON_THE_WAY <= now);
+        let both = flying.iter().sum::<usize>();
+        self.rule(!shared || may_be_forced || both == 1, || format!("{flying:?} calls for {ocid}"));
+        // And what one has found nobody need ask for again, unless it went away with the last who waited.
+        let found = facts.found.get(ocid).copied().unwrap_or_default();
+        let kept = facts.well_since.is_some_and(|since| since <= found)
+            && facts.gave_up.is_none_or(|at| at < found);
+        let lately = kept && !found.is_zero() && now - found < FRESH / 2;
+        self.rule(!self.two || may_be_forced || !lately, || format!("{ocid} is asked for again"));
         call
     }
 
@@ -265,15 +341,19 @@ impl Rules {
     /// Nobody waits for a name, so nobody asks for its id. Gear may be fetched: what was stale is renewed anyhow.
     pub(crate) fn check_idle(&self) {
         let facts = self.facts.borrow();
-        let for_names = facts.calls.iter().filter(|(about, _)| !about.starts_with("ocid-"));
-        let idle = for_names.map(|(_, count)| count).sum::<usize>() == 0;
+        let mut for_names = facts.calls.iter().filter(|(about, _)| !about.starts_with("ocid-"));
+        let idle = for_names.all(|(_, count)| *count == [0; 2]);
         assert!(idle, "work for nobody: {:?}", facts.calls);
     }
 
     pub(crate) fn check_end(&self) {
         let facts = self.facts.borrow();
         assert_eq!(facts.open, 0, "questions without an answer");
-        assert!(facts.calls.values().all(|count| *count == 0), "calls left: {:?}", facts.calls);
+        assert!(
+            facts.calls.values().all(|count| *count == [0; 2]),
+            "calls left: {:?}",
+            facts.calls
+        );
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -295,14 +375,15 @@ impl Rules {
             Source::HitL1 => "near or own hit",
             Source::Miss => "miss",
             Source::Stale => "stale",
-            Source::Store => panic!("these shards have no store"),
+            Source::HitL2 => "shared hit",
+            Source::Store => panic!("these shards have no ledger"),
         });
         // The equipment document cannot say so itself.
         let says_stale = told.stale || (asked.view == View::Equipment && source == Source::Stale);
         self.rule(says_stale == (source == Source::Stale), || format!("{source:?} is {body:?}"));
         self.judge_age(asked, &told, source == Source::Stale);
         self.judge_meaning(asked, told.id);
-        self.judge_force(asked, &told);
+        self.judge_force(asked, &told, source == Source::Stale);
     }
 
     /// Fresh is fresh, stale is stale; older only when the game could not be asked meanwhile.
@@ -336,23 +417,37 @@ impl Rules {
         self.rule(believed || had_to, || format!("{} has long not been {id}", asked.name));
     }
 
-    /// Who asks after a forced answer was given does not see an older revision, on any shard.
-    fn judge_force(&self, asked: &Asked, told: &Told) {
+    /// Who asks after a forced answer was given does not see an older revision, on any shard, nor on another process as
+    /// soon as the news is there.
+    fn judge_force(&self, asked: &Asked, told: &Told, stale: bool) {
+        // What missed the news may still serve when nothing better can be had, and says so.
+        let last_resort = stale && self.had_trouble(asked, &format!("ocid-{}", told.id));
         let mut facts = self.facts.borrow_mut();
+        let (well_since, heard_since) = (facts.well_since, facts.heard_since);
         let forced = facts.forced.entry(told.id).or_default();
-        for (at, revision) in forced.iter().filter(|(at, _)| *at < asked.began) {
-            self.saw("after a forced one");
+        for Forced { at, revision, process, began } in &*forced {
+            let here = *process == asked.process;
+            let heard = if here { *at } else { *at + NEWS_LAG_MAX + LAG_MAX };
+            let hears = here || heard_since.is_some_and(|since| since < asked.began);
+            let shared =
+                hears && (here || !self.tight) && well_since.is_some_and(|since| since <= *began);
+            // Without the memory nobody can say which of two processes saw the later gear.
+            if heard >= asked.began || !here && last_resort || !(shared || here && !self.two) {
+                continue;
+            }
+            self.saw(if here { "after a forced one" } else { "after a forced one elsewhere" });
             let may_be_near = self.tight && asked.began < *at + NEAR_AGE_MAX;
             self.rule(told.revision >= *revision || may_be_near, || {
                 format!(
-                    "{}: revision {} after {revision} was forced at {at:?}",
-                    asked.name, told.revision
+                    "{} of process {}: revision {} after {revision} was forced at {at:?} by {process}",
+                    asked.name, asked.process, told.revision
                 )
             });
         }
         if asked.kind == Kind::Forced {
             self.saw("forced");
-            forced.push((self.clock.monotonic(), told.revision));
+            let (at, began) = (self.clock.monotonic(), asked.began);
+            forced.push(Forced { at, revision: told.revision, process: asked.process, began });
             let began_ms = self.clock.unix_ms() - ms(self.clock.monotonic() - asked.began);
             self.rule(told.as_of_ms >= began_ms, || {
                 format!("{}: forced and not fetched", asked.name)
@@ -372,6 +467,9 @@ impl Rules {
                 .into_iter()
                 .flatten()
                 .any(|(_, id)| bad_since(&format!("ocid-{id}")));
+        let flying = |about: &str| facts.calls.get(about).is_some_and(|calls| *calls != [0; 2]);
+        let mut ids = facts.meanings.get(name).into_iter().flatten();
+        let any_flying = flying(name) || ids.any(|(_, id)| flying(&format!("ocid-{id}")));
         let (what, justified) = match &fault.what {
             What::NoSuchCharacter { .. } => {
                 let since = match asked.kind {
@@ -380,9 +478,10 @@ impl Rules {
                 };
                 ("no such character", facts.unknown.get(name).is_some_and(|at| *at >= since))
             }
-            What::Deadline => ("deadline", took >= FOLLOWER || any_bad),
+            // A flight may have waited for another process's call that is still in the air.
+            What::Deadline => ("deadline", took >= FOLLOWER || any_bad || any_flying),
             What::UpstreamFailed { .. } | What::UpstreamTimeout { .. } => {
-                ("upstream failed", any_bad)
+                ("upstream failed", any_bad || any_flying)
             }
             // Twice: it was renamed again meanwhile.
             What::OutdatedId => {
@@ -406,16 +505,20 @@ impl Rules {
         // What an earlier question got from the old id may still be near.
         let since = asked.began.saturating_sub(NEAR_AGE_MAX);
         let waited = self.clock.monotonic() - asked.began >= FOLLOWER;
+        // A flight may wait for another process's call that is still in the air.
+        let elsewhere = facts.calls.get(about).is_some_and(|calls| calls[1 - asked.process] > 0);
         waited
+            || elsewhere
             || asked.refused
             || facts.work_refused >= Some(since)
             || facts.ended_badly.get(about).is_some_and(|at| *at >= since)
     }
 
-    fn call(self: &Rc<Self>, about: &str) -> Call {
-        *self.facts.borrow_mut().calls.entry(about.to_owned()).or_default() += 1;
-        self.tell(|| format!("call about {about}"));
-        Call { rules: Rc::clone(self), about: about.to_owned(), well: Cell::new(false) }
+    fn call(self: &Rc<Self>, process: usize, about: &str) -> Call {
+        self.facts.borrow_mut().calls.entry(about.to_owned()).or_default()[process] += 1;
+        self.tell(|| format!("process {process} calls about {about}"));
+        self.trace.borrow_mut().write_u128(self.clock.monotonic().as_nanos());
+        Call { rules: Rc::clone(self), process, about: about.to_owned(), well: Cell::new(false) }
     }
 
     fn tell(&self, what: impl FnOnce() -> String) {

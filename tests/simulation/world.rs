@@ -18,6 +18,8 @@ use maple_expectation::expectation::flow::Limits;
 use maple_expectation::expectation::flow::Source;
 use maple_expectation::expectation::name::CharacterName;
 use maple_expectation::expectation::ports::NoLedger;
+use maple_expectation::expectation::shared::Backing;
+use maple_expectation::expectation::shared::Shared;
 use maple_expectation::expectation::view::View;
 use maple_expectation::http::negotiate::Encoding;
 use maple_expectation::routes::event::Event;
@@ -35,6 +37,8 @@ use shards::sim::Sim;
 use shards::sim::TaskId;
 use shards::spawn;
 
+use crate::common;
+use crate::common::Common;
 use crate::game::Game;
 use crate::game::Line;
 use crate::game::NAMES;
@@ -50,7 +54,7 @@ pub(crate) const CLIENT: Duration = Duration::from_secs(30);
 pub(crate) const TRUST: Trust =
     Trust { known: Duration::from_secs(24 * 60 * 60), unknown: Duration::from_secs(30 * 60) };
 /// Below the wait for an acknowledged invalidation.
-const LAG_MAX: Duration = Duration::from_millis(400);
+pub(crate) const LAG_MAX: Duration = Duration::from_millis(400);
 const BEGAN_UNIX_MS: u64 = 1_790_000_000_000;
 
 pub(crate) type Service = Owner<Line, Line>;
@@ -66,6 +70,8 @@ pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) rules: Rc<Rules>,
     pub(crate) game: Rc<Game>,
+    pub(crate) common: Rc<Common>,
+    /// Of every process, all of the same number of shards.
     owners: Vec<Rc<Service>>,
     clients: RefCell<Vec<TaskId>>,
 }
@@ -74,25 +80,38 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let dice = Dice::new(seed ^ 0x5eed);
         let count = u16::try_from(1 + dice.below(4)).unwrap();
-        let sim = Sim::new(seed, count, BEGAN_UNIX_MS);
+        // Two processes that share a memory, in half of the worlds.
+        let processes = u16::try_from(1 + dice.below(2)).unwrap();
+        let sim = Sim::new(seed, processes * count, BEGAN_UNIX_MS);
         // A mailbox that is often full in some of the worlds, caches that hold next to nothing in others.
         let tight = dice.chance(15);
-        let rules = Rules::new(sim.clock(), count, tight);
+        let rules = Rules::new(sim.clock(), (processes, count), tight);
         let game = Game::new(Rc::clone(&rules));
+        let common = Common::new(Rc::clone(&rules), Rc::new(Dice::new(dice.bits())));
         let events_max = if tight { 1 } else { mailbox::MAILBOX_EVENTS_MAX };
-        let (mailboxes, inboxes) = mailbox::lanes_of(count, events_max);
         let cache_bytes = if dice.chance(25) { 1 << 10 } else { 1 << 20 };
-        let owners: Vec<_> = ShardId::all(count)
-            .zip(inboxes)
-            .map(|(id, inbox)| {
+        let mut owners = Vec::new();
+        let mut threads = ShardId::all(processes * count);
+        for process in 0..usize::from(processes) {
+            let (mailboxes, inboxes) = mailbox::lanes_of(count, events_max);
+            common.listen(mailboxes.clone());
+            for (id, inbox) in ShardId::all(count).zip(inboxes) {
+                let thread = threads.next().unwrap();
+                sim.enter(thread);
                 let dice = Rc::new(Dice::new(dice.bits()));
-                let line = Line { shard: id, game: Rc::clone(&game), dice };
-                let (owner, pump) = owner(&sim, line, (mailboxes.clone(), inbox), cache_bytes);
-                sim.spawn(id, LAG_MAX, pump);
-                owner
-            })
-            .collect();
-        Self { sim, rules, game, owners, clients: RefCell::default() }
+                let line = Line { process, shard: id, game: Rc::clone(&game), dice };
+                let shared = (processes > 1).then(|| {
+                    let common = Rc::clone(&common);
+                    Rc::new(common::Line { process, common }) as Rc<dyn Shared>
+                });
+                let backing = Backing { ledger: Rc::new(NoLedger), shared };
+                let lanes = (mailboxes.clone(), inbox);
+                let (owner, pump) = owner(&sim, line, backing, lanes, cache_bytes);
+                sim.spawn(thread, LAG_MAX, pump);
+                owners.push(owner);
+            }
+        }
+        Self { sim, rules, game, common, owners, clients: RefCell::default() }
     }
 
     pub(crate) fn dice(&self) -> &Dice {
@@ -115,8 +134,9 @@ impl World {
             ShardId::all(shards).zip(&self.owners).nth(dice.below(self.owners.len())).unwrap();
         let name = NAMES[dice.below(NAMES.len())];
         let view = [View::Expectation, View::Preset(2), View::Equipment][dice.below(3)];
-        let client =
-            client(Rc::clone(owner), self.sim.clock(), Rc::clone(&self.rules), name, view, kind);
+        let process = shard.index() / usize::from(owner.mailboxes().shards());
+        let asking = (process, name, view, kind);
+        let client = client(Rc::clone(owner), self.sim.clock(), Rc::clone(&self.rules), asking);
         self.clients.borrow_mut().push(self.sim.spawn(shard, Duration::ZERO, client));
     }
 
@@ -135,7 +155,9 @@ impl World {
     /// All clients go away; what was worked on for them alone is given up.
     pub(crate) fn everybody_leaves(&self) {
         for client in self.clients.take() {
-            self.sim.cancel(client);
+            if self.sim.cancel(client) {
+                self.rules.gave_up();
+            }
         }
         self.run_for(2 * LAG_MAX);
         self.rules.check_idle();
@@ -158,11 +180,11 @@ impl World {
 pub(crate) fn owner(
     sim: &Sim,
     line: Line,
+    backing: Backing,
     (mailboxes, inbox): (mailbox::Mailboxes<Event>, Inbox<Event>),
     cache_bytes: u64,
 ) -> (Rc<Service>, impl Future<Output = ()> + 'static) {
     let shard = line.shard;
-    sim.enter(shard);
     let clock = || sim.clock() as Rc<dyn Clock>;
     let tower =
         Tower { patience: Patience { leader: LEADER, follower: FOLLOWER }, probe: Rc::default() };
@@ -172,8 +194,8 @@ pub(crate) fn owner(
         force_cool_down: Duration::from_secs(1),
         l1_bytes_max: cache_bytes,
     };
-    let directory = Directory::new(line.clone(), Rc::new(NoLedger), clock(), TRUST, tower.clone());
-    let flow = Flow::new(line.clone(), line, Rc::new(NoLedger), clock(), (limits, tower));
+    let directory = Directory::new(line.clone(), backing.clone(), clock(), TRUST, tower.clone());
+    let flow = Flow::new(line.clone(), line, backing, clock(), (limits, tower));
     let owner = Owner::new(shard, mailboxes, directory, flow, cache_bytes);
     let working = Rc::clone(&owner);
     let work = move |event| {
@@ -193,11 +215,9 @@ fn client(
     owner: Rc<Service>,
     clock: Rc<ManualClock>,
     rules: Rc<Rules>,
-    name: &'static str,
-    view: View,
-    kind: Kind,
+    (process, name, view, kind): (usize, &'static str, View, Kind),
 ) -> impl Future<Output = ()> + 'static {
-    let asked = rules.asks((name, view, kind), owner.mailboxes().refused(Reason::Full));
+    let asked = rules.asks((process, name, view, kind), owner.mailboxes().refused(Reason::Full));
     async move {
         let target = format!("/{name}/{view:?}");
         let now = clock.monotonic();

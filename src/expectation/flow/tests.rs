@@ -18,8 +18,12 @@ use shards::spawn;
 use super::*;
 use crate::expectation::flight::Patience;
 use crate::expectation::name::CharacterName;
+use crate::expectation::ports::Gear;
 use crate::expectation::ports::Kept;
+use crate::expectation::ports::Ledger;
 use crate::expectation::ports::Named;
+use crate::expectation::ports::Payload;
+use crate::expectation::ports::Record;
 
 /// Tasks of the flow, polled in turn until none makes progress on its own.
 #[derive(Default)]
@@ -119,6 +123,9 @@ impl Ledger for Book {
     fn gear(&self, ocid: &str) -> Kept<Gear> {
         Box::pin(ready(self.gear.borrow().get(ocid).cloned()))
     }
+    fn received(&self, ocid: &str) -> Kept<u64> {
+        Box::pin(ready(self.gear.borrow().get(ocid).map(|gear| gear.received_ms)))
+    }
     fn keep(&self, record: Record) {
         self.kept.borrow_mut().push(record);
     }
@@ -153,8 +160,8 @@ impl World {
         let tower = Tower { patience: PATIENCE, probe: Rc::default() };
         let time = Rc::clone(&clock) as Rc<dyn Clock>;
         let book = Rc::<Book>::default();
-        let ledger = Rc::clone(&book) as Rc<dyn Ledger>;
-        let flow = Flow::new(Rc::clone(&game), shop, ledger, time, (limits, tower));
+        let backing = Backing { ledger: Rc::clone(&book) as Rc<dyn Ledger>, shared: None };
+        let flow = Flow::new(Rc::clone(&game), shop, backing, time, (limits, tower));
         Self { tasks, clock, game, jobs, book, flow }
     }
 
