@@ -11,7 +11,18 @@ install() {
     local as_root=""
     [ "$(id -u)" -eq 0 ] || as_root="sudo"
     $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq "$@" >/dev/null
+    # Packages start what they bring; the tests start their own, on other ports. An existing policy stays.
+    local policy=/usr/sbin/policy-rc.d
+    if [ -e "$policy" ]; then
+      policy=""
+    else
+      printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+      $as_root chmod 755 "$policy"
+    fi
+    local installed=0
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null || installed=$?
+    [ -z "$policy" ] || $as_root rm -f "$policy"
+    return "$installed"
   else
     echo "test.sh: please install: $*" >&2
     exit 1
@@ -21,8 +32,11 @@ install() {
 # mimalloc and ring compile a little C; the measuring scripts are Python without packages.
 have cc || install gcc libc6-dev
 have python3 || install python3
-# promtool checks the metrics.
+# promtool checks metrics, rules and alerts; docker-compose its file. The tests start databases of their own.
 have promtool || install --no-install-recommends prometheus
+have docker-compose || install --no-install-recommends docker-compose
+have mariadbd || [ -x /usr/sbin/mariadbd ] || install --no-install-recommends mariadb-server
+have redis-server || install --no-install-recommends redis-server
 have cargo || { echo "test.sh: no cargo; install Rust from https://rustup.rs" >&2; exit 1; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

@@ -8,6 +8,18 @@ CREATE TABLE character_equipment (
 
 CREATE INDEX character_equipment_by_age ON character_equipment (updated_at_ms);
 
+CREATE TABLE equipment_expectation_summary (
+    ocid                 TEXT    NOT NULL,
+    preset_no            INTEGER NOT NULL,
+    total_expected_cost  INTEGER NOT NULL,
+    black_cube_cost      INTEGER NOT NULL,
+    red_cube_cost        INTEGER NOT NULL,
+    additional_cube_cost INTEGER NOT NULL,
+    starforce_cost       INTEGER NOT NULL,
+    calculated_at_ms     INTEGER NOT NULL,
+    PRIMARY KEY (ocid, preset_no)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE game_character (
     ocid            TEXT    NOT NULL PRIMARY KEY,
     user_ign        TEXT    NOT NULL UNIQUE,

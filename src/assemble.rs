@@ -1,6 +1,8 @@
 //! The composition root: the only room that knows all others. Order matters and is commented; nothing listens
 //! before everything that can fail has succeeded.
 
+mod backing;
+
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -27,11 +29,12 @@ use shards::runtime::ShardThread;
 use valuation::rules::DEFAULT;
 use valuation::rules::Ruleset;
 
+use backing::Kept;
+
 use crate::backplane::Backplane;
 use crate::build;
 use crate::compute::Compute;
 use crate::config::Config;
-use crate::config::StoreKind;
 use crate::config::Upstream;
 use crate::error::Fault;
 use crate::expectation::directory::Directory;
@@ -40,8 +43,6 @@ use crate::expectation::flight::Patience;
 use crate::expectation::flight::Tower;
 use crate::expectation::flow;
 use crate::expectation::flow::Flow;
-use crate::expectation::ports::Ledger;
-use crate::expectation::ports::NoLedger;
 use crate::expectation::shared::Backing;
 use crate::http::Edge;
 use crate::http::Timeouts;
@@ -68,8 +69,6 @@ use crate::routes::reports::Counters;
 use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
-use crate::stores::sqlite::Sqlite;
-use crate::stores::sqlite::SqliteThread;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::guarded::Guards;
 use crate::upstream::probe::UpstreamSnapshot;
@@ -105,7 +104,9 @@ pub struct Server {
     address: SocketAddr,
     shards: Vec<ShardThread>,
     exits: mpsc::Receiver<(ShardId, Exit)>,
-    store: Option<SqliteThread>,
+    store: Option<backing::End>,
+    /// The backplane's thread, and the store's task on it, end with the last handle.
+    _backplane: Backplane,
     /// Plays the game's API when none is configured; lives as long as the server.
     _simulator: Option<SimHandle>,
 }
@@ -129,9 +130,11 @@ impl Server {
                 "no NEXON_API_KEY and no --upstream: characters come from the built-in simulator"
             );
         }
-        let (ledger, store) = store(config, kind, &base_url)?.unzip();
-        let backplane = Backplane::start(client_config(config, &base_url), guards(config))
+        let store = backing::open(config, &game_name(kind, &base_url))?;
+        let client = client_config(config, &base_url);
+        let backplane = Backplane::start(client, guards(config), store.guests)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
+        store.schema.as_ref().map_or(Ok(()), backing::await_schema)?;
         let compute = Compute::start(Arc::clone(&rules))?;
         let about = Arc::new(About {
             shards: count,
@@ -162,7 +165,7 @@ impl Server {
                 config: config.clone(),
                 backplane: backplane.clone(),
                 compute: compute.clone(),
-                ledger: ledger.clone(),
+                kept: store.kept.clone(),
                 about: Arc::clone(&about),
                 mailboxes: mailboxes.clone(),
                 inbox,
@@ -178,7 +181,14 @@ impl Server {
             tracing::info!(shard = %id, driver = %thread.driver, "serving");
             shards.push(thread);
         }
-        Ok(Self { address, shards, exits, store, _simulator: simulator })
+        Ok(Self {
+            address,
+            shards,
+            exits,
+            store: Some(store.end),
+            _backplane: backplane,
+            _simulator: simulator,
+        })
     }
 
     /// Where it listens.
@@ -276,7 +286,7 @@ struct Parts {
     config: Config,
     backplane: Backplane,
     compute: Compute,
-    ledger: Option<Sqlite>,
+    kept: Kept,
     about: Arc<About>,
     mailboxes: Mailboxes<Event>,
     inbox: Inbox<Event>,
@@ -300,12 +310,8 @@ impl Parts {
             Patience { leader: config.leader_deadline, follower: config.follower_deadline };
         let tower = Tower { patience, probe: Rc::default() };
         let clock = || Rc::clone(&shard.clock) as Rc<dyn Clock>;
-        let ledger: Rc<dyn Ledger> = match &self.ledger {
-            Some(ledger) => Rc::new(ledger.clone()),
-            None => Rc::new(NoLedger),
-        };
         let (game, compute) = (self.backplane.clone(), self.compute.clone());
-        let backing = Backing { ledger, shared: None };
+        let backing = Backing { ledger: self.kept.ledger(), shared: None };
         let directory =
             Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
         let flow = Flow::new(game, compute, backing, clock(), (limits, tower));
@@ -316,7 +322,7 @@ impl Parts {
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
         let work = move |event| event::work(event, Rc::clone(&working), Rc::clone(&counting));
         shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));
-        let renderer = renderer(self.backplane, self.compute, self.ledger);
+        let renderer = renderer(self.backplane, self.compute, self.kept);
         let fine = Rc::new(SystemClock::new());
         let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
         let timeouts = Timeouts {
@@ -359,10 +365,10 @@ type Rendered = Pin<Box<dyn Future<Output = Result<String, Fault>>>>;
 fn renderer(
     backplane: Backplane,
     compute: Compute,
-    ledger: Option<Sqlite>,
+    kept: Kept,
 ) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
     move |reports| {
-        let store = ledger.as_ref().map(|ledger| ledger.probe().snapshot());
+        let store = kept.snapshot();
         let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
         Box::pin(async move {
             let render = move |upstream: &UpstreamSnapshot| {
@@ -445,27 +451,13 @@ fn upstream(config: &Config) -> Result<(Option<SimHandle>, String), StartError> 
     }
 }
 
-/// A file of its own for every game API there is: what a simulator says must not be taken for the real one's word.
-fn store(
-    config: &Config,
-    kind: &str,
-    base_url: &str,
-) -> Result<Option<(Sqlite, SqliteThread)>, StartError> {
-    if config.store == StoreKind::None {
-        return Ok(None);
-    }
-    // The built-in simulator listens on another port at each start.
+/// Tells one game API from another. The built-in simulator listens on another port at each start.
+fn game_name(kind: &str, base_url: &str) -> String {
     let host = base_url.split("://").last().unwrap_or_default();
-    let game: String = match kind {
+    match kind {
         "simulator" => kind.to_owned(),
         _ => host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect(),
-    };
-    let file = config.data.join(format!("characters-{game}.sqlite"));
-    let opened = Sqlite::open(&file, SystemClock::new().unix_ms());
-    let opened =
-        opened.map_err(|error| StartError::Configuration(format!("server.data: {error}")))?;
-    tracing::info!(file = %file.display(), "store");
-    Ok(Some(opened))
+    }
 }
 
 fn client_config(config: &Config, base_url: &str) -> ClientConfig {

@@ -1,10 +1,12 @@
-//! The thread that owns everything that needs tokio: today the guarded client of the game's API. It also renders the
-//! metrics, which would hold up a shard. One per process.
+//! The thread that owns everything that needs tokio: the guarded client of the game's API, and guests such as the store
+//! and the shared memory. It also renders the metrics, which would hold up a shard. One per process.
 //!
 //! A shard sends a call and awaits the reply; dropping the reply cancels the call. The queue is bounded and full
 //! means "overloaded" at once.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
 use futures_channel::oneshot;
 use tokio::sync::mpsc;
@@ -20,6 +22,9 @@ use crate::upstream::client::Document;
 use crate::upstream::guarded::Guarded;
 use crate::upstream::guarded::Guards;
 use crate::upstream::probe::UpstreamSnapshot;
+
+/// Something else that lives on the backplane's thread: made there, ended with it.
+pub type Guest = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// Calls waiting to be started or in flight.
 pub const CALLS_MAX: usize = 4_096;
@@ -47,13 +52,16 @@ impl Backplane {
     ///
     /// # Errors
     /// The thread or its runtime cannot be started, or the client refuses its configuration.
-    pub fn start(config: ClientConfig, guards: Guards) -> io::Result<Self> {
+    pub fn start(config: ClientConfig, guards: Guards, guests: Vec<Guest>) -> io::Result<Self> {
         let client = Client::new(&config).map_err(io::Error::other)?;
         let guarded = Guarded::new(client, guards, jitter_seed());
         let (calls, queue) = mpsc::channel(CALLS_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("backplane".to_owned()).spawn(move || {
             let local = tokio::task::LocalSet::new();
+            for guest in guests {
+                local.spawn_local(guest());
+            }
             local.block_on(&runtime, run(guarded, queue));
         })?;
         Ok(Self { calls })

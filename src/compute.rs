@@ -17,8 +17,8 @@ use valuation::rules::Ruleset;
 
 use crate::answer::renderer::Renderer;
 use crate::error::Fault;
-use crate::expectation::ports::Body;
 use crate::expectation::ports::Job;
+use crate::expectation::ports::Made;
 use crate::expectation::ports::Workshop;
 
 /// Jobs waiting. At about 2 ms each the last one waits 2 s, well within a request's deadline.
@@ -26,7 +26,7 @@ pub const QUEUE_MAX: usize = 1_024;
 
 struct Order {
     job: Job,
-    reply: oneshot::Sender<Result<Body, Fault>>,
+    reply: oneshot::Sender<Result<Made, Fault>>,
 }
 
 /// The way to the compute thread. Cheap to clone, one per shard.
@@ -88,7 +88,7 @@ impl Compute {
 }
 
 impl Workshop for Compute {
-    async fn make(&self, job: Job) -> Result<Body, Fault> {
+    async fn make(&self, job: Job) -> Result<Made, Fault> {
         let (reply, made) = oneshot::channel();
         self.load.pending.fetch_add(1, Relaxed);
         self.queue.try_send(Order { job, reply }).map_err(|refused| {

@@ -1,10 +1,12 @@
 //! `cargo chaos`: drives the built server through faults and checks what must hold. A black box: it knows the
 //! command line, HTTP, the metrics page and /proc, and nothing of the server's library.
 //! Reading order: `scenarios`, `stack`, `load`, then the tools: `process`, `http`, `sim`, `metrics`, `report`.
+//! Apart from scenarios, `local` starts servers for a person.
 
 mod failure;
 mod http;
 mod load;
+mod local;
 mod metrics;
 mod process;
 mod recorder;
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::Subcommand;
 
 use crate::failure::Failure;
 use crate::failure::Outcome;
@@ -31,8 +34,15 @@ use crate::suite::Suite;
 ///
 /// Exit codes: 0 every invariant held; 1 one did not, or a scenario could not run; 2 wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "chaos", version)]
+#[command(
+    name = "chaos",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Task>,
     /// Scenarios to run
     #[arg(value_name = "NAME", required_unless_present_any = ["all", "list"], value_parser = known)]
     names: Vec<String>,
@@ -51,6 +61,14 @@ struct Cli {
     /// Folder for the results [default: chaos/results/<date>-<commit>/]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
+}
+
+/// What is no scenario.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Servers on this machine, for a person or a script
+    #[command(subcommand)]
+    Stack(local::Action),
 }
 
 fn main() -> ExitCode {
@@ -74,12 +92,17 @@ fn run(cli: Cli) -> Outcome<bool> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     let root = root.ok_or_else(|| Failure::new("the crate lies outside a workspace"))?;
+    let built = |binary: Option<PathBuf>| binary.map_or_else(|| suite::build_server(root), Ok);
+    if let Some(Task::Stack(action)) = cli.command {
+        match action {
+            local::Action::Up(options) => local::up(&options, &built(options.binary.clone())?)?,
+            local::Action::Down(state) => local::down(&state)?,
+        }
+        return Ok(true);
+    }
     let commit = suite::commit(root, cli.scale)?;
     process::raise_fd_limit()?;
-    let binary = match cli.binary {
-        Some(binary) => binary,
-        None => suite::build_server(root)?,
-    };
+    let binary = built(cli.binary)?;
     let results = cli.results.unwrap_or_else(|| suite::results_folder(root, &commit));
     let wanted = |scenario: &&Scenario| cli.all || cli.names.iter().any(|n| n == scenario.name);
     let scenarios = SCENARIOS.iter().filter(wanted).collect();

@@ -1,5 +1,5 @@
-//! Processes under test: started on free ports, watched through /proc,
-//! killed by their own id when dropped. What they log goes to a file in the scenario's folder.
+//! Processes under test: started on free ports, watched through /proc, killed by their own id when dropped and by
+//! the kernel when this process ends before that. What they log goes to a file in the scenario's folder.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -32,7 +32,9 @@ pub(crate) struct Usage {
 
 /// Longest wait for a child to say where it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-const LOG_POLL: Duration = Duration::from_millis(10);
+/// Longest wait for a child that was asked to end; the server lets requests in work finish.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(10);
 
 impl Process {
     /// Starts `command` and waits until its log names an address after `marker`.
@@ -40,7 +42,7 @@ impl Process {
         let log = tempfile::Builder::new().prefix("log-").tempfile_in(folder)?;
         let (file, path) = log.keep()?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-        let mut child = command.spawn()?;
+        let mut child = chaos::child::spawn(command)?;
         let address = match listening(&mut child, &path, marker).await {
             Ok(address) => address,
             Err(failure) => {
@@ -54,6 +56,24 @@ impl Process {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end (SIGTERM) and waits. Whether it ended by itself, with exit code 0.
+    pub(crate) async fn stop(mut self) -> Outcome<bool> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let patience = Instant::now() + STOP_TIMEOUT;
+        while Instant::now() < patience {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.success());
+            }
+            sleep(POLL).await;
+        }
+        Ok(false)
     }
 
     pub(crate) fn usage(&self) -> Outcome<Usage> {
@@ -92,7 +112,7 @@ async fn listening(child: &mut Child, log: &Path, marker: &str) -> Outcome<Socke
         if Instant::now() > patience {
             return Err(Failure::new(format!("no {marker:?} in the log in {START_TIMEOUT:?}")));
         }
-        sleep(LOG_POLL).await;
+        sleep(POLL).await;
     }
 }
 

@@ -42,6 +42,10 @@ impl Sim {
         format!("http://{}", self.process.address())
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     pub(crate) async fn close_gate(&self) -> Outcome<()> {
         self.set(r#"{"gate":"hold"}"#).await
     }

@@ -79,16 +79,10 @@ impl Context {
 
     /// A server over an upstream of one's own.
     pub(crate) async fn server(&self, upstream: &str, keys: &[(&str, &str)]) -> Outcome<Server> {
-        let data = tempfile::tempdir_in(self.folder.path())?.keep();
-        let mut command = Command::new(&self.binary);
-        command.args(["--listen", "127.0.0.1:0", "--upstream", upstream]);
-        command.args(["--shards", &SHARDS.to_string()]).arg("--data").arg(data);
-        // Nothing from the shell that started the suite may configure the server.
-        command.env_clear();
-        for (key, value) in keys {
-            command.env(format!("MAPLE_{}", key.replace('.', "_").to_uppercase()), value);
-        }
-        Ok(Server { process: Process::start(command, self.folder.path(), "address=").await? })
+        let variable = |key: &str| format!("MAPLE_{}", key.replace('.', "_").to_uppercase());
+        let environment: Vec<(String, String)> =
+            keys.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+        Server::start(&self.binary, self.folder.path(), upstream, &environment).await
     }
 
     /// The logs of everything started, for a person who wants to know why it failed.
@@ -106,6 +100,31 @@ impl Context {
 }
 
 impl Server {
+    /// A server over an upstream, with its data and its log in `folder` and nothing but this environment.
+    pub(crate) async fn start(
+        binary: &Path,
+        folder: &Path,
+        upstream: &str,
+        environment: &[(String, String)],
+    ) -> Outcome<Self> {
+        let data = tempfile::tempdir_in(folder)?.keep();
+        let mut command = Command::new(binary);
+        command.args(["--listen", "127.0.0.1:0", "--upstream", upstream]);
+        command.args(["--shards", &SHARDS.to_string()]).arg("--data").arg(data);
+        // Nothing from the shell that started this program may configure the server.
+        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+        Ok(Self { process: Process::start(command, folder, "address=").await? })
+    }
+
+    /// Asks it to end and waits. Whether it ended in order.
+    pub(crate) async fn stop(self) -> Outcome<bool> {
+        self.process.stop().await
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.process.address()
     }

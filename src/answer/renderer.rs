@@ -14,7 +14,9 @@ use crate::answer::valued;
 use crate::answer::valued::Selection;
 use crate::error::Fault;
 use crate::expectation::ports::Body;
+use crate::expectation::ports::Costs;
 use crate::expectation::ports::Job;
+use crate::expectation::ports::Made;
 use crate::expectation::ports::Payload;
 use crate::expectation::view::View;
 use crate::gzip;
@@ -44,19 +46,21 @@ impl Renderer {
     ///
     /// # Errors
     /// `UpstreamFailed` when the payload is unreadable, naming the position; `Internal` for a defect of ours.
-    pub fn make(&mut self, job: Job) -> Result<Body, Fault> {
+    pub fn make(&mut self, job: Job) -> Result<Made, Fault> {
         match job {
-            Job::Render { view: View::Equipment, payload, .. } => equipment(&payload),
+            Job::Render { view: View::Equipment, payload, .. } => {
+                equipment(&payload).map(Made::from)
+            }
             Job::Render { view, name, payload, as_of_ms } => {
                 let plain = plain_payload(&payload)?;
-                let json = self.document(view, &name, &plain, as_of_ms)?;
-                Ok(body(&json, None))
+                let (json, costs) = self.document(view, &name, &plain, as_of_ms)?;
+                Ok(Made { body: body(&json, None), costs })
             }
-            Job::MarkStale(fresh) => mark_stale(&fresh),
+            Job::MarkStale(fresh) => mark_stale(&fresh).map(Made::from),
         }
     }
 
-    /// Values a plain payload and writes a view of it.
+    /// Values a plain payload and writes a view of it; of the view of all presets also what each costs.
     ///
     /// # Errors
     /// `UpstreamFailed` when the payload is unreadable, naming the position.
@@ -66,7 +70,7 @@ impl Renderer {
         name: &str,
         payload: &[u8],
         as_of_ms: u64,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<(Vec<u8>, Vec<(u8, Costs)>), Fault> {
         let document = Document::parse(payload).map_err(|unreadable| {
             Fault::upstream_failed(format!("item-equipment: {unreadable}"))
         })?;
@@ -77,7 +81,7 @@ impl Renderer {
         };
         let character = valued::value(&mut self.valuer, &document, selection);
         if view == View::Totals {
-            return Ok(totals::write(name, &character));
+            return Ok((totals::write(name, &character), Vec::new()));
         }
         let rules = self.valuer.rules();
         let meta = v4::Meta {
@@ -86,7 +90,9 @@ impl Renderer {
             calculated_at_ms: self.clock.unix_ms(),
             data_as_of_ms: as_of_ms,
         };
-        Ok(v4::write(&meta, &character))
+        let all = view == View::Expectation;
+        let costs = if all { v4::costs(&character) } else { Vec::new() };
+        Ok((v4::write(&meta, &character), costs))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::answer::valued::Money;
 use crate::answer::valued::ValuedCharacter;
 use crate::answer::valued::ValuedItem;
 use crate::answer::valued::ValuedPreset;
+use crate::expectation::ports::Costs;
 use crate::korean_time;
 
 /// What the document says besides the valuation.
@@ -35,6 +36,25 @@ pub struct Meta<'a> {
 #[must_use]
 pub fn write(meta: &Meta<'_>, character: &ValuedCharacter<'_>) -> Vec<u8> {
     sonic_rs::to_vec(&document(meta, character)).expect("plain structs of texts and finite numbers")
+}
+
+/// What each preset costs, as the document says it.
+#[must_use]
+pub fn costs(character: &ValuedCharacter<'_>) -> Vec<(u8, Costs)> {
+    let costs = |preset: &ValuedPreset<'_>| {
+        let money = Money::sum(&preset.items);
+        let Breakdown { black_cube_cost, red_cube_cost, additional_cube_cost, starforce_cost } =
+            breakdown(&money);
+        let costs = Costs {
+            total: whole(money.total()),
+            black_cube: black_cube_cost,
+            red_cube: red_cube_cost,
+            additional_cube: additional_cube_cost,
+            starforce: starforce_cost,
+        };
+        Some((u8::try_from(preset.number).ok()?, costs))
+    };
+    character.presets.iter().filter_map(costs).collect()
 }
 
 /// The text by which a fresh document says so, and the one that replaces it in a stale one. Unquoted colons and

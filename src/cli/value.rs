@@ -53,7 +53,7 @@ pub(super) fn run(args: &ValueArgs) -> Result<(), Failure> {
     if args.json {
         let view = args.preset.map_or(View::Expectation, View::Preset);
         let now = SystemClock::new().unix_ms();
-        let mut body = Renderer::new(rules)
+        let (mut body, _) = Renderer::new(rules)
             .document(view, &name, &payload, now)
             .map_err(|fault| Failure::Other(format!("{}: {fault}", args.file.display())))?;
         body.push(b'\n');

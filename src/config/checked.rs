@@ -11,6 +11,10 @@ use std::time::Duration;
 use crate::config::raw::ConfigError;
 use crate::config::raw::Layers;
 use crate::config::raw::Origin;
+use crate::config::tier;
+use crate::config::tier::SharedMemory;
+use crate::config::tier::Store;
+use crate::config::tier::WarmUp;
 use crate::config::units;
 use crate::limits::UPSTREAM_CALLS_MAX;
 use crate::secret::Secret;
@@ -22,15 +26,6 @@ pub enum Upstream {
     BuiltInSimulator,
     /// A real or simulated API at a base URL (no trailing slash).
     At(String),
-}
-
-/// Where characters survive a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreKind {
-    /// Nowhere.
-    None,
-    /// In a SQLite file of this process.
-    Sqlite,
 }
 
 /// The whole configuration of `serve`, valid. One per process, read-only.
@@ -45,7 +40,13 @@ pub struct Config {
     /// Folder for durable data.
     pub data: PathBuf,
     /// Where characters survive a restart.
-    pub store: StoreKind,
+    pub store: Store,
+    /// The memory shared with other processes, if any.
+    pub shared: Option<SharedMemory>,
+    /// What is made ready before anybody asks.
+    pub warm_up: WarmUp,
+    /// Name of this process among those; None takes host name and port.
+    pub instance: Option<String>,
     /// Client-facing deadline.
     pub deadline: Duration,
     /// Longest wait for work begun for somebody else.
@@ -117,7 +118,10 @@ impl Config {
             shards: get("server.shards").parse(shard_count)?,
             driver: get("server.driver").parse(driver)?,
             data: get("server.data").parse(|text| Ok(PathBuf::from(text)))?,
-            store: get("store.kind").parse(store)?,
+            store: tier::store(&get)?,
+            shared: tier::shared_memory(&get)?,
+            warm_up: tier::warm_up(&get)?,
+            instance: get("server.instance").parse(tier::instance)?,
             deadline: get("server.deadline").parse(units::duration)?,
             follower_deadline: get("server.follower_deadline").parse(units::duration)?,
             in_flight_max: get("server.in_flight_max").parse(number(1..=IN_FLIGHT_MAX))?,
@@ -180,17 +184,20 @@ impl Config {
 
 /// One key on its way from text to value.
 #[derive(Clone, Copy)]
-struct Field<'a> {
+pub(super) struct Field<'a> {
     layers: &'a Layers,
     name: &'static str,
 }
 
 impl Field<'_> {
-    fn parse<T>(self, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+    pub(super) fn parse<T>(
+        self,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
         parse(self.layers.get(self.name).0).map_err(|message| self.error(message))
     }
 
-    fn error(self, message: String) -> ConfigError {
+    pub(super) fn error(self, message: String) -> ConfigError {
         let origin = self.layers.get(self.name).1.clone();
         ConfigError { key: self.name.to_owned(), origin, message }
     }
@@ -212,21 +219,13 @@ fn shard_count(text: &str) -> Result<Option<u16>, String> {
 }
 
 /// A whole number in a range.
-fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, String>
+pub(super) fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Display,
 {
     move |text| match text.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
         _ => Err(format!("expected {} to {}, found {text:?}", range.start(), range.end())),
-    }
-}
-
-fn store(text: &str) -> Result<StoreKind, String> {
-    match text {
-        "sqlite" => Ok(StoreKind::Sqlite),
-        "none" => Ok(StoreKind::None),
-        _ => Err("must be sqlite or none".to_owned()),
     }
 }
 

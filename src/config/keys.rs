@@ -31,10 +31,47 @@ pub const KEYS: &[Key] = &[
     ),
     key("server.in_flight_max", "4096", "requests a shard works on at once; further ones get 503"),
     key(
-        "store.kind",
-        "sqlite",
-        "where characters survive a restart: sqlite (a file in server.data) or none",
+        "server.instance",
+        "",
+        "name of this process among those that share a Redis; empty: host name and port",
     ),
+    key(
+        "store.kind",
+        "auto",
+        "where characters survive a restart: mysql (needs store.url), sqlite (a file in server.data), none; auto: mysql when store.url is set, else sqlite",
+    ),
+    Key {
+        name: "store.url",
+        default: "",
+        secret: true,
+        doc: "MySQL or MariaDB, mysql://user:password@host:3306/database (environment: DATABASE_URL)",
+    },
+    key("store.pool", "10", "connections to MySQL at most, 1 to 100"),
+    key(
+        "store.journal_bytes_max",
+        "1GiB",
+        "what may wait in server.data while MySQL is away; more is given up and counted",
+    ),
+    Key {
+        name: "redis.url",
+        default: "",
+        secret: true,
+        doc: "memory shared by processes, redis://host:6379/0 or redis+sentinel://host:26379,host:26379/mymaster (environment: REDIS_URL); empty: none",
+    },
+    key("redis.connect_timeout", "500ms", "TCP connect and handshake"),
+    key("redis.command_timeout", "250ms", "longest wait for one answer of Redis"),
+    key(
+        "redis.lease",
+        "6s",
+        "a process that dies while it makes something holds the others up for at most this long",
+    ),
+    key(
+        "warmup.top",
+        "0",
+        "characters of yesterday's most wanted to make ready at start and at 05:00 Korean time; 0 for none, at most 1000",
+    ),
+    key("warmup.after", "30s", "time after the start"),
+    key("warmup.pause", "100ms", "between two of them"),
     key("http.head_timeout", "10s", "time for a request head to arrive; then 408"),
     key("http.idle_timeout", "75s", "an idle keep-alive connection is closed after this"),
     key("http.write_timeout", "10s", "a response nobody reads is given up after this"),
@@ -90,8 +127,12 @@ impl Key {
     /// The environment variable that sets it: `MAPLE_SERVER_LISTEN` for `server.listen`.
     #[must_use]
     pub fn variable(&self) -> String {
-        if self.name == "upstream.api_key" {
-            return "NEXON_API_KEY".to_owned();
+        // Names that people know already.
+        match self.name {
+            "upstream.api_key" => return "NEXON_API_KEY".to_owned(),
+            "store.url" => return "DATABASE_URL".to_owned(),
+            "redis.url" => return "REDIS_URL".to_owned(),
+            _ => {}
         }
         format!("MAPLE_{}", self.name.replace('.', "_").to_uppercase())
     }

@@ -5,8 +5,10 @@
 mod checked;
 mod keys;
 mod raw;
+mod tier;
 mod units;
 
-pub use crate::config::checked::{Config, StoreKind, Upstream};
+pub use crate::config::checked::{Config, Upstream};
 pub use crate::config::keys::{KEYS, Key};
 pub use crate::config::raw::{ConfigError, Layers, Origin};
+pub use crate::config::tier::{MysqlStore, SharedMemory, Store, WarmUp};

@@ -30,8 +30,11 @@ use crate::expectation::cool_down::CoolDown;
 use crate::expectation::flight::Tower;
 use crate::expectation::ports::Basic;
 use crate::expectation::ports::Body;
+use crate::expectation::ports::Costs;
 use crate::expectation::ports::GameApi;
 use crate::expectation::ports::Job;
+use crate::expectation::ports::Made;
+use crate::expectation::ports::Record;
 use crate::expectation::ports::Workshop;
 use crate::expectation::probe::FlowProbe;
 use crate::expectation::shared::Backing;
@@ -399,7 +402,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
                 Job::Render { as_of_ms, .. } => Some(*as_of_ms),
                 Job::MarkStale(_) => None,
             };
-            let body = flow.workshop.make(job).await?;
+            let Made { body, costs } = flow.workshop.make(job).await?;
+            flow.keep_costs(&key_of.character.ocid, costs);
             // The shared memory first: no process sees a younger body here than it would find there.
             if let Some(as_of_ms) = as_of_ms {
                 flow.share(&key_of, &body, born, as_of_ms).await;
@@ -408,6 +412,17 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             Ok(body)
         };
         self.tower.once(&self.bodies, (key, born), work).await
+    }
+
+    fn keep_costs(&self, ocid: &Ocid, costs: Vec<(u8, Costs)>) {
+        for (preset_no, costs) in costs {
+            self.backing.ledger.keep(Record::Summary {
+                ocid: ocid.as_str().to_owned(),
+                preset_no,
+                costs,
+                calculated_ms: self.clock.unix_ms(),
+            });
+        }
     }
 
     async fn share(&self, key: &BodyKey, body: &Body, born: Duration, as_of_ms: u64) {

@@ -86,10 +86,25 @@ pub enum Job {
     MarkStale(Body),
 }
 
+/// What came of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The document.
+    pub body: Body,
+    /// What each preset would cost, by its number, when the document is about all of them.
+    pub costs: Vec<(u8, Costs)>,
+}
+
+impl From<Body> for Made {
+    fn from(body: Body) -> Self {
+        Self { body, costs: Vec::new() }
+    }
+}
+
 /// Where such work is done.
 pub trait Workshop {
     /// Does one job.
-    fn make(&self, job: Job) -> impl Future<Output = Result<Body, Fault>>;
+    fn make(&self, job: Job) -> impl Future<Output = Result<Made, Fault>>;
 }
 
 /// Gear as it is kept.
@@ -131,6 +146,44 @@ pub enum Record {
         /// When it was received, unix milliseconds.
         received_ms: u64,
     },
+    /// What a preset of a character's gear would cost.
+    Summary {
+        /// Whose.
+        ocid: String,
+        /// The preset, from 1.
+        preset_no: u8,
+        /// The costs.
+        costs: Costs,
+        /// When they were calculated, unix milliseconds.
+        calculated_ms: u64,
+    },
+}
+
+/// The costs of one preset, whole mesos. A ledger keeps at most [`Costs::MESOS_MAX`] of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Costs {
+    /// Everything.
+    pub total: u64,
+    /// Cubes of the main potential by black cubes.
+    pub black_cube: u64,
+    /// Cubes of the main potential by red cubes.
+    pub red_cube: u64,
+    /// Cubes of the additional potential.
+    pub additional_cube: u64,
+    /// Starforce.
+    pub starforce: u64,
+}
+
+impl Costs {
+    /// The most a column of a ledger holds: 18 digits. More is kept as this.
+    pub const MESOS_MAX: u64 = 999_999_999_999_999_999;
+
+    /// As columns: total, black, red, additional cubes, starforce.
+    #[must_use]
+    pub fn columns(&self) -> [u64; 5] {
+        [self.total, self.black_cube, self.red_cube, self.additional_cube, self.starforce]
+            .map(|mesos| mesos.min(Self::MESOS_MAX))
+    }
 }
 
 /// What a ledger will say.

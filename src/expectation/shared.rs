@@ -59,7 +59,6 @@ pub struct Lead(Option<oneshot::Sender<Result<(), Fault>>>);
 
 impl Lead {
     /// A lead, and where its outcome will be told; cancelled when it was dropped.
-    #[must_use]
     pub fn new() -> (Self, oneshot::Receiver<Result<(), Fault>>) {
         let (outcome, told) = oneshot::channel();
         (Self(Some(outcome)), told)

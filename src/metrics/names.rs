@@ -13,6 +13,7 @@ use crate::metrics::text::Kind::Counter;
 use crate::metrics::text::Kind::Gauge;
 use crate::metrics::text::Kind::Histogram;
 use crate::metrics::text::Text;
+use crate::resilience::health::State;
 use crate::upstream::answer::Endpoint;
 use crate::upstream::probe::CallSnapshot;
 
@@ -42,6 +43,7 @@ const fn plain(
 
 const NEAR: Option<Label> = Some(("layer", "near"));
 const L1: Option<Label> = Some(("layer", "L1"));
+const L2: Option<Label> = Some(("layer", "L2"));
 const PAYLOAD: Option<Label> = Some(("layer", "payload"));
 
 const PER_SHARD: &[PerShard] = &[
@@ -110,7 +112,7 @@ const PER_SHARD: &[PerShard] = &[
         "maple_cache_hits_total",
         Counter,
         "Answers from a cache, fresh.",
-        &[(NEAR, |s| s.routes.near_hits), (L1, |s| s.flow.hits)],
+        &[(NEAR, |s| s.routes.near_hits), (L1, |s| s.flow.hits), (L2, |s| s.flow.shared_hits)],
     ),
     plain(
         "maple_cache_misses_total",
@@ -379,6 +381,20 @@ fn store(text: &mut Text, scrape: &Scrape) {
     let given_up = "maple_store_given_up_total";
     one(text, given_up, Counter, "Records not kept because too many waited.", seen.given_up);
     one(text, "maple_store_pending", Gauge, "Records on their way into the store.", seen.pending);
+    let refused = "maple_store_refused_total";
+    one(text, refused, Counter, "Records the store will never take.", seen.refused);
+    let journaled = "maple_store_journaled_total";
+    one(text, journaled, Counter, "Records put aside on the disk.", seen.journaled);
+    let replayed = "maple_store_replayed_total";
+    one(text, replayed, Counter, "Records taken from there into the store.", seen.replayed);
+    let bytes = "maple_store_journal_bytes";
+    one(text, bytes, Gauge, "Bytes that wait on the disk.", seen.journal_bytes);
+    text.family("maple_store_state", Gauge, "Where the store stands.");
+    let states = [State::Healthy, State::Degraded, State::Recovering];
+    for (state, name) in states.into_iter().zip(["healthy", "degraded", "recovering"]) {
+        let here = scrape.store.is_some() && seen.state == state;
+        text.sample("maple_store_state", &[("state", name)], f64::from(u8::from(here)));
+    }
 }
 
 fn process(text: &mut Text, scrape: &Scrape) {

@@ -5,6 +5,7 @@
 //! the caller's runtime), `rate`.
 
 pub mod breaker;
+pub mod health;
 pub mod rate;
 pub mod retry;
 pub mod retry_budget;

@@ -165,6 +165,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
             force,
             encoding: negotiate::encoding(request.headers("accept-encoding")),
             target: cacheable.then(|| (request.path(), route)),
+            counts: request.method() != Method::Post && endpoint == Endpoint::Expectation,
         };
         let (finished, source) = self.owner.document(name, wanted, request.received()).await?;
         Ok(respond::finished(request, &finished, source))

@@ -11,5 +11,6 @@ mod characters;
 pub mod event;
 pub mod near;
 pub mod owner;
+pub mod popularity;
 pub mod reports;
 mod respond;

@@ -17,6 +17,8 @@ use shards::l1::L1;
 
 use crate::expectation::character::Ocid;
 use crate::http::negotiate::Encoding;
+use crate::routes::popularity;
+use crate::routes::popularity::Visits;
 
 /// Longest use of an entry without asking the owner again: bounds what a lost invalidation can do.
 pub const NEAR_AGE_MAX: Duration = Duration::from_secs(5);
@@ -43,6 +45,7 @@ struct Entry {
     route: usize,
     until: Duration,
     valid: Rc<Cell<bool>>,
+    visits: Visits,
 }
 
 impl Bytesize for Entry {
@@ -77,21 +80,26 @@ impl Near {
         now: Duration,
     ) -> Option<(Finished, usize)> {
         let (entry, _) = self.of(encoding).borrow().get(target)?;
-        (entry.valid.get() && now < entry.until).then_some((entry.finished, entry.route))
+        if !entry.valid.get() || now >= entry.until {
+            return None;
+        }
+        popularity::count(&entry.visits);
+        Some((entry.finished, entry.route))
     }
 
     /// Keeps an answer that the owner calls fresh for `fresh_for` more. `valid` must be from before the owner was
-    /// asked: an invalidation that came in between wins.
+    /// asked: an invalidation that came in between wins. Each use of the answer is one of `visits`.
     pub fn put(
         &self,
         (encoding, target, route): (Encoding, &str, usize),
         finished: Finished,
-        valid: Rc<Cell<bool>>,
+        (valid, visits): (Rc<Cell<bool>>, Visits),
         now: Duration,
         fresh_for: Duration,
     ) {
         if valid.get() {
-            let entry = Entry { finished, route, until: now + fresh_for.min(NEAR_AGE_MAX), valid };
+            let until = now + fresh_for.min(NEAR_AGE_MAX);
+            let entry = Entry { finished, route, until, valid, visits };
             self.of(encoding).borrow_mut().put(target.into(), entry, now);
         }
     }
@@ -165,7 +173,7 @@ mod tests {
             near.put(
                 (Encoding::Gzip, target, 0),
                 finished("x"),
-                near.flag(ocid),
+                (near.flag(ocid), Visits::default()),
                 Duration::ZERO,
                 long,
             );
@@ -189,12 +197,18 @@ mod tests {
         let asked = near.flag(&ocid);
         near.invalidate(&ocid);
         let now = Duration::ZERO;
-        near.put((Encoding::Gzip, "/a", 0), finished("old"), asked, now, Duration::from_secs(900));
+        near.put(
+            (Encoding::Gzip, "/a", 0),
+            finished("old"),
+            (asked, Visits::default()),
+            now,
+            Duration::from_secs(900),
+        );
         assert!(body(&near, "/a", 0).is_none());
         near.put(
             (Encoding::Gzip, "/a", 0),
             finished("new"),
-            near.flag(&ocid),
+            (near.flag(&ocid), Visits::default()),
             now,
             Duration::from_secs(900),
         );

@@ -37,6 +37,9 @@ use crate::http::negotiate::Encoding;
 use crate::routes::event::Event;
 use crate::routes::near::Finished;
 use crate::routes::near::Near;
+use crate::routes::popularity;
+use crate::routes::popularity::Popularity;
+use crate::routes::popularity::Visits;
 use crate::routes::respond;
 
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
@@ -103,6 +106,8 @@ pub struct Wanted<'a> {
     pub encoding: Encoding,
     /// The target under which the finished answer may be kept, if it may, and its route for the counters.
     pub target: Option<(&'a str, usize)>,
+    /// Whether it counts towards the character's popularity.
+    pub counts: bool,
 }
 
 /// How long a forced answer waits for the other shards to forget the old one. A shard that takes longer is stuck,
@@ -120,6 +125,7 @@ pub struct Owner<G, W> {
     directory: Rc<Directory<G>>,
     flow: Rc<Flow<G, W>>,
     near: Near,
+    popularity: Popularity,
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
@@ -131,7 +137,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         flow: Rc<Flow<G, W>>,
         near_bytes_max: u64,
     ) -> Rc<Self> {
-        Rc::new(Self { shard, mailboxes, directory, flow, near: Near::new(near_bytes_max) })
+        let (near, popularity) = (Near::new(near_bytes_max), Popularity::default());
+        Rc::new(Self { shard, mailboxes, directory, flow, near, popularity })
     }
 
     /// A finished answer to exactly this target and its route, if this shard has one that may still be used.
@@ -220,6 +227,11 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         }
     }
 
+    /// How often each name has been answered here since this was last asked.
+    pub fn take_visits(&self) -> Vec<(String, u32)> {
+        self.popularity.take()
+    }
+
     /// The flow behind, for its sizes.
     #[must_use]
     pub fn flow(&self) -> &Flow<G, W> {
@@ -252,14 +264,16 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     ) -> Result<(Finished, Source), Fault> {
         // From before the owner is asked: an invalidation that comes in between wins.
         let valid = self.near.flag(&character.ocid);
-        let Wanted { view, force, encoding, target } = wanted;
+        let Wanted { view, force, encoding, target, counts } = wanted;
         let answer = self.answer(Ask { character: character.clone(), view, force }).await?;
+        let visits = if counts { self.popularity.of(&character.name) } else { Visits::default() };
+        popularity::count(&visits);
         let finished = respond::finish(&answer.body, encoding)?;
         if let Some((target, route)) = target
             && !answer.fresh_for.is_zero()
         {
             let key = (encoding, target, route);
-            self.near.put(key, finished.clone(), valid, now, answer.fresh_for);
+            self.near.put(key, finished.clone(), (valid, visits), now, answer.fresh_for);
         }
         Ok((finished, answer.source))
     }

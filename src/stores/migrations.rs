@@ -21,14 +21,55 @@ impl Migration {
     pub fn checksum(&self) -> String {
         format!("{:016x}", xxh3_64(self.sql.as_bytes()))
     }
+
+    /// The statements one by one, for servers that take no more at a time. Text in quotes holds no semicolon.
+    #[must_use]
+    pub fn statements(&self) -> Vec<String> {
+        let lines = self.sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+        let sql = lines.collect::<Vec<_>>().join("\n");
+        let statements = sql.split(';').map(str::trim).filter(|statement| !statement.is_empty());
+        statements.map(str::to_owned).collect()
+    }
 }
 
 /// All steps of SQLite databases.
-pub const SQLITE: &[Migration] = &[Migration {
-    number: 1,
-    name: "characters",
-    sql: include_str!("../../migrations/sqlite/0001_characters.sql"),
-}];
+pub const SQLITE: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "characters",
+        sql: include_str!("../../migrations/sqlite/0001_characters.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "summaries",
+        sql: include_str!("../../migrations/sqlite/0002_summaries.sql"),
+    },
+];
+
+/// All steps of MySQL and MariaDB databases. They commit each statement of a schema by itself, so that a step may have
+/// to be applied over its own beginning: each statement can be repeated.
+pub const MYSQL: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "characters",
+        sql: include_str!("../../migrations/mysql/0001_characters.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "members_and_likes",
+        sql: include_str!("../../migrations/mysql/0002_members_and_likes.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "donations",
+        sql: include_str!("../../migrations/mysql/0003_donations.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "upstream_outbox",
+        sql: include_str!("../../migrations/mysql/0004_upstream_outbox.sql"),
+    },
+];
 
 /// A database that this build must not touch.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,9 +128,28 @@ mod tests {
 
     #[test]
     fn numbers_have_no_gaps() {
-        for (at, step) in SQLITE.iter().enumerate() {
+        for (at, step) in SQLITE.iter().enumerate().chain(MYSQL.iter().enumerate()) {
             assert_eq!(step.number as usize, at + 1, "{}", step.name);
         }
+    }
+
+    #[test]
+    fn steps_of_mysql_can_be_repeated_statement_by_statement() {
+        for step in MYSQL {
+            let statements = step.statements();
+            assert!(!statements.is_empty(), "{}", step.name);
+            for statement in statements {
+                let repeats = statement.starts_with("CREATE TABLE IF NOT EXISTS");
+                assert!(repeats, "{}: {statement}", step.name);
+                assert!(!statement.contains("--"), "{}: {statement}", step.name);
+            }
+        }
+    }
+
+    #[test]
+    fn comments_and_blanks_are_no_statements() {
+        let sql = "-- one; two\nCREATE a (\n  -- three\n  b int\n);\n\n-- four\nDROP b;\n\n";
+        assert_eq!(Migration { sql, ..STEP }.statements(), ["CREATE a (\n  b int\n)", "DROP b"]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Where characters survive a restart. Each store implements [`crate::expectation::ports::Ledger`] and owns the thread
 //! or the connections it needs; nothing in here runs on a shard.
 
+pub mod batch;
+pub mod journal;
 pub mod migrations;
+pub mod mysql;
 pub mod pending;
 pub mod probe;
 pub mod sqlite;

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 
 use crate::expectation::ports::Record;
+use crate::stores::batch::Batch;
+use crate::stores::batch::Share;
 
 /// What makes two records the same row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Row {
     Name(String),
     Gear(String),
+    Summary(String, u8),
 }
 
 /// The records that wait. At most `rows_max`; beyond that the one that has waited longest is given up, which costs
@@ -47,10 +50,18 @@ impl Pending {
         u64::from(full)
     }
 
-    /// Up to `rows_max` records, those first that have waited longest.
-    pub fn take(&mut self, rows_max: usize) -> Vec<Record> {
-        let rows = self.order.drain(..rows_max.min(self.order.len()));
-        rows.filter_map(|row| self.records.remove(&row)).collect()
+    /// A batch, those first that have waited longest.
+    pub fn take(&mut self, share: Share) -> Vec<Record> {
+        let mut batch = Batch::new(share);
+        while let Some(row) = self.order.front() {
+            match self.records.get(row) {
+                Some(record) if !batch.has_room(record) => break,
+                _ => {}
+            }
+            let record = self.order.pop_front().and_then(|row| self.records.remove(&row));
+            record.into_iter().for_each(|record| batch.push(record));
+        }
+        batch.into_records()
     }
 
     /// Records that wait.
@@ -70,12 +81,15 @@ fn row(record: &Record) -> Row {
     match record {
         Record::Name { name, .. } => Row::Name(name.clone()),
         Record::Gear { ocid, .. } => Row::Gear(ocid.clone()),
+        Record::Summary { ocid, preset_no, .. } => Row::Summary(ocid.clone(), *preset_no),
     }
 }
 
 fn at_ms(record: &Record) -> u64 {
     match record {
-        Record::Name { confirmed_ms: at, .. } | Record::Gear { received_ms: at, .. } => *at,
+        Record::Name { confirmed_ms: at, .. }
+        | Record::Gear { received_ms: at, .. }
+        | Record::Summary { calculated_ms: at, .. } => *at,
     }
 }
 
@@ -84,6 +98,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    fn up_to(names: usize) -> Share {
+        Share { names, ..Share::ALL }
+    }
 
     fn name(name: &str, confirmed_ms: u64) -> Record {
         Record::Name { name: name.to_owned(), ocid: "o".to_owned(), confirmed_ms }
@@ -95,8 +113,8 @@ mod tests {
         for record in [name("a", 1), name("b", 1), name("a", 3), name("a", 2)] {
             assert_eq!(pending.put(record), 0);
         }
-        assert_eq!(pending.take(1), [name("a", 3)]);
-        assert_eq!(pending.take(9), [name("b", 1)]);
+        assert_eq!(pending.take(up_to(1)), [name("a", 3)]);
+        assert_eq!(pending.take(Share::ALL), [name("b", 1)]);
         assert!(pending.is_empty());
     }
 
@@ -104,7 +122,7 @@ mod tests {
     fn what_has_waited_longest_is_given_up_first() {
         let mut pending = Pending::new(2);
         let lost: u64 = ["a", "b", "c"].into_iter().map(|row| pending.put(name(row, 1))).sum();
-        assert_eq!((lost, pending.take(9)), (1, vec![name("b", 1), name("c", 1)]));
+        assert_eq!((lost, pending.take(Share::ALL)), (1, vec![name("b", 1), name("c", 1)]));
     }
 
     proptest! {
@@ -120,7 +138,7 @@ mod tests {
                 prop_assert_eq!(pending.put(name(&row, at)), 0);
                 let newest = put.entry(row).or_insert(at);
                 *newest = at.max(*newest);
-                for record in pending.take(3) {
+                for record in pending.take(up_to(3)) {
                     let Record::Name { name, confirmed_ms, .. } = &record else { unreachable!() };
                     if store_works {
                         let held = stored.entry(name.clone()).or_insert(*confirmed_ms);
@@ -130,7 +148,7 @@ mod tests {
                     }
                 }
             }
-            for record in pending.take(usize::MAX) {
+            for record in pending.take(Share::ALL) {
                 let Record::Name { name, confirmed_ms, .. } = record else { unreachable!() };
                 let held = stored.entry(name).or_insert(confirmed_ms);
                 *held = (*held).max(confirmed_ms);

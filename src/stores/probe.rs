@@ -1,7 +1,10 @@
 //! What a store has done. Written by its thread once per order, of 20 us and more; read by a scrape.
 
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+
+use crate::resilience::health::State;
 
 /// Counters of a store.
 #[derive(Debug, Default)]
@@ -18,8 +21,18 @@ pub struct StoreProbe {
     pub write_failures: AtomicU64,
     /// Records given up because too many waited.
     pub given_up: AtomicU64,
+    /// Records the store will never take, such as a text that is longer than its column.
+    pub refused: AtomicU64,
+    /// Records that went to the journal because the store was away.
+    pub journaled: AtomicU64,
+    /// Records that came from the journal into the store.
+    pub replayed: AtomicU64,
     /// Records that wait now.
     pub pending: AtomicU64,
+    /// Bytes of the journal on the disk.
+    pub journal_bytes: AtomicU64,
+    /// A [`State`].
+    pub state: AtomicU8,
 }
 
 /// [`StoreProbe`] at one moment.
@@ -37,8 +50,18 @@ pub struct StoreSnapshot {
     pub write_failures: u64,
     /// See [`StoreProbe::given_up`].
     pub given_up: u64,
+    /// See [`StoreProbe::refused`].
+    pub refused: u64,
+    /// See [`StoreProbe::journaled`].
+    pub journaled: u64,
+    /// See [`StoreProbe::replayed`].
+    pub replayed: u64,
     /// See [`StoreProbe::pending`].
     pub pending: u64,
+    /// See [`StoreProbe::journal_bytes`].
+    pub journal_bytes: u64,
+    /// Where the store stands. A file is always healthy: it is there or the server does not start.
+    pub state: State,
 }
 
 impl StoreProbe {
@@ -52,7 +75,12 @@ impl StoreProbe {
             written: self.written.load(Relaxed),
             write_failures: self.write_failures.load(Relaxed),
             given_up: self.given_up.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            journaled: self.journaled.load(Relaxed),
+            replayed: self.replayed.load(Relaxed),
             pending: self.pending.load(Relaxed),
+            journal_bytes: self.journal_bytes.load(Relaxed),
+            state: State::from_number(self.state.load(Relaxed)),
         }
     }
 }

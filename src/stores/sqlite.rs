@@ -25,6 +25,7 @@ use crate::expectation::ports::Named;
 use crate::expectation::ports::Payload;
 use crate::expectation::ports::Record;
 use crate::gzip;
+use crate::stores::batch::Share;
 use crate::stores::migrations;
 use crate::stores::pending::Pending;
 use crate::stores::probe::StoreProbe;
@@ -34,7 +35,10 @@ pub const ORDERS_MAX: usize = 4_096;
 /// Records that may wait while the file cannot be written: about 20 KB each.
 pub const PENDING_MAX: usize = 4_096;
 /// Records of one transaction.
-pub const BATCH_MAX: usize = 64;
+pub const SHARE: Share =
+    Share { names: 64, gears: 64, gear_bytes: 16 * 1024 * 1024, summaries: 500 };
+/// Orders looked at before what has gathered is written.
+const ORDERS_AT_ONCE: usize = 64;
 /// How long a failed batch waits for its next try.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long another process's hold on the file is waited for.
@@ -62,6 +66,12 @@ pub mod statements {
     pub const PUT_GEAR: &str = "INSERT INTO character_equipment (ocid, json_content, updated_at_ms)
         VALUES (?1, ?2, ?3)
         ON CONFLICT (ocid) DO UPDATE SET json_content = ?2, updated_at_ms = ?3 WHERE updated_at_ms <= ?3";
+    /// Keeps a summary, unless a newer one is kept.
+    pub const PUT_SUMMARY: &str = "INSERT INTO equipment_expectation_summary
+        (ocid, preset_no, total_expected_cost, black_cube_cost, red_cube_cost, additional_cube_cost, starforce_cost,
+        calculated_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        ON CONFLICT (ocid, preset_no) DO UPDATE SET total_expected_cost = ?3, black_cube_cost = ?4, red_cube_cost = ?5,
+        additional_cube_cost = ?6, starforce_cost = ?7, calculated_at_ms = ?8 WHERE calculated_at_ms <= ?8";
     /// Forgets gear older than a time.
     pub const FORGET_GEAR: &str = "DELETE FROM character_equipment WHERE updated_at_ms < ?1";
 }
@@ -232,7 +242,7 @@ impl Store {
                 Ok(order) => {
                     goes_on = self.take(order);
                     // What has come meanwhile makes the batch.
-                    for order in queue.try_iter().take(BATCH_MAX) {
+                    for order in queue.try_iter().take(ORDERS_AT_ONCE) {
                         goes_on &= self.take(order);
                     }
                 }
@@ -305,7 +315,7 @@ impl Store {
 
     /// Writes a batch of what waits; false when the store failed.
     fn write(&mut self) -> bool {
-        let batch = self.pending.take(BATCH_MAX);
+        let batch = self.pending.take(SHARE);
         let mut works = true;
         if !batch.is_empty() {
             match write_all(&mut self.connection, &batch) {
@@ -342,14 +352,20 @@ fn write_all(connection: &mut Connection, batch: &[Record]) -> rusqlite::Result<
                 let row = params![ocid, &packed[..], integer(*received_ms)];
                 transaction.prepare_cached(statements::PUT_GEAR)?.execute(row)?;
             }
+            Record::Summary { ocid, preset_no, costs, calculated_ms } => {
+                let [total, black, red, additional, starforce] = costs.columns().map(integer);
+                let at = integer(*calculated_ms);
+                let row = params![ocid, preset_no, total, black, red, additional, starforce, at];
+                transaction.prepare_cached(statements::PUT_SUMMARY)?.execute(row)?;
+            }
         }
     }
     transaction.commit()
 }
 
-/// SQLite's integers are signed; times of this millennium fit.
-fn integer(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
+/// SQLite's integers are signed; times of this millennium and the mesos kept fit.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use maple_expectation::expectation::ports::Basic;
 use maple_expectation::expectation::ports::Body;
 use maple_expectation::expectation::ports::GameApi;
 use maple_expectation::expectation::ports::Job;
+use maple_expectation::expectation::ports::Made;
 use maple_expectation::expectation::ports::Payload;
 use maple_expectation::expectation::ports::Workshop;
 use shards::ShardId;
@@ -174,7 +175,7 @@ impl GameApi for Line {
 }
 
 impl Workshop for Line {
-    async fn make(&self, job: Job) -> Result<Body, Fault> {
+    async fn make(&self, job: Job) -> Result<Made, Fault> {
         sleep(self.dice.up_to(Duration::from_millis(5))).await;
         if self.dice.chance(1) {
             let [fail, ..] = self.game.ill.get();
@@ -194,6 +195,6 @@ impl Workshop for Line {
         };
         // Spreads the jitter of freshness.
         let hash = u128::from(self.dice.bits());
-        Ok(Body { gzip: text.into(), plain_bytes: 0, hash })
+        Ok(Body { gzip: text.into(), plain_bytes: 0, hash }.into())
     }
 }

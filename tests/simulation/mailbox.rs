@@ -54,7 +54,7 @@ fn a_full_mailbox_refuses_at_once_and_loses_nothing_it_took() {
         let (owner, answers, clock) = (Rc::clone(&owners[0]), Rc::clone(&answers), sim.clock());
         sim.spawn(ShardId::new(0), Duration::ZERO, async move {
             let (view, encoding) = (View::Expectation, Encoding::Gzip);
-            let wanted = Wanted { view, force: false, encoding, target: None };
+            let wanted = Wanted { view, force: false, encoding, target: None, counts: false };
             let name = CharacterName::parse(name).unwrap();
             let answered = owner.document(name, wanted, clock.monotonic()).await;
             answers.borrow_mut().push((clock.monotonic(), answered.map(|_| ())));

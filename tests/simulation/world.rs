@@ -226,7 +226,7 @@ fn client(
             return judge(&rules, asked, &owner, Ok((hit, Source::HitL1)));
         }
         let target = (!force).then_some((target.as_str(), 0));
-        let wanted = Wanted { view, force, encoding: Encoding::Gzip, target };
+        let wanted = Wanted { view, force, encoding: Encoding::Gzip, target, counts: true };
         let name = CharacterName::parse(name).unwrap();
         let answered = owner.document(name, wanted, now);
         let answered = match future::select(pin!(answered), pin!(spawn::sleep(CLIENT))).await {

@@ -23,7 +23,6 @@ use crate::expectation::ports::Kept;
 use crate::expectation::ports::Ledger;
 use crate::expectation::ports::Named;
 use crate::expectation::ports::Payload;
-use crate::expectation::ports::Record;
 
 /// Tasks of the flow, polled in turn until none makes progress on its own.
 #[derive(Default)]
@@ -96,7 +95,7 @@ impl GameApi for Rc<Game> {
 struct Shop(Rc<Cell<u32>>);
 
 impl Workshop for Shop {
-    async fn make(&self, job: Job) -> Result<Body, Fault> {
+    async fn make(&self, job: Job) -> Result<Made, Fault> {
         self.0.set(self.0.get() + 1);
         let text = match job {
             Job::Render { view, payload, .. } => {
@@ -105,7 +104,7 @@ impl Workshop for Shop {
             Job::MarkStale(body) => format!("stale {}", String::from_utf8_lossy(&body.gzip)),
         };
         // The hash sets the jitter of freshness: 127 is the middle, so ages here are as configured.
-        Ok(Body { gzip: text.into(), plain_bytes: 0, hash: 127 })
+        Ok(Body { gzip: text.into(), plain_bytes: 0, hash: 127 }.into())
     }
 }
 

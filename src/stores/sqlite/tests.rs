@@ -215,9 +215,9 @@ fn every_statement_uses_an_index() {
     folder.open().1.end();
     let raw = folder.raw();
     use statements::*;
-    for sql in [NAME, GEAR, RELEASE_NAME, PUT_NAME, PUT_GEAR, FORGET_GEAR] {
+    for sql in [NAME, GEAR, RELEASE_NAME, PUT_NAME, PUT_GEAR, PUT_SUMMARY, FORGET_GEAR] {
         let mut plan = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let given = ["1", "2", "3"][..plan.parameter_count()].to_vec();
+        let given = ["1", "2", "3", "4", "5", "6", "7", "8"][..plan.parameter_count()].to_vec();
         let steps =
             plan.query_map(rusqlite::params_from_iter(given), |row| row.get::<_, String>(3));
         for step in steps.unwrap().map(Result::unwrap) {

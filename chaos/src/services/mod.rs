@@ -1,0 +1,23 @@
+//! Private servers for tests and for the local stack: MariaDB, Redis, Redis with a replica under three sentinels.
+//! Each is a child process on a free loopback port with a temporary folder, in which its log is; nothing outlives
+//! the process that started it, however that ends. They have the settings that tests want, not those of production.
+//!
+//! Everything here blocks the calling thread: start servers before a runtime has work. Reading order: `mariadb`,
+//! `redis`, `sentinel`, then the tools: `daemon`, `resp`.
+
+mod daemon;
+mod mariadb;
+mod redis;
+mod resp;
+mod sentinel;
+
+pub use mariadb::FlushLog;
+pub use mariadb::MariaDb;
+pub use redis::Options;
+pub use redis::Policy;
+pub use redis::REPLICA_LAG_S_MAX;
+pub use redis::Redis;
+pub use resp::Reply;
+pub use sentinel::MASTER_NAME;
+pub use sentinel::Replicated;
+pub use sentinel::Sentinel;

@@ -1,0 +1,275 @@
+//! Records on disk while the store they are for is away: appended in batches, each batch on the disk before it counts
+//! as taken, and given back oldest first. What a crash leaves is found at the next start.
+//!
+//! A folder of segments. A segment is written once and by one process, which holds a lock on it; when it is reopened it
+//! is only read, so that a torn end is never followed by anything. Replaying is repeatable: a newer record in the store
+//! wins over an older one that comes late, so a segment is deleted only when all of it is in the store.
+//!
+//! Blocks on the disk: never on a shard or the backplane itself.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::expectation::ports::Record;
+use crate::stores::batch::Batch;
+use crate::stores::batch::Share;
+
+mod codec;
+
+/// A segment is closed when it is this long, bytes. What has to be replayed again after a crash is at most this.
+pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Largest record that is read back, bytes: twice the largest document of the game.
+const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The first bytes of a segment: what it is, and the version of its form.
+const VERSION: [u8; 8] = *b"maplejn1";
+/// Before each record: its length (4 bytes) and its checksum (8 bytes), little-endian.
+const FRAME_BYTES: usize = 12;
+const ENDING: &str = "journal";
+
+/// A journal of one process.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    bytes_max: u64,
+    /// The number of the next segment.
+    next: u64,
+    /// To be replayed, oldest first.
+    closed: VecDeque<Segment>,
+    /// Where records are appended.
+    open: Option<Segment>,
+    /// How far the oldest segment will be in the store once [`Journal::stored`] is called.
+    given: u64,
+}
+
+#[derive(Debug)]
+struct Segment {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    file: File,
+    /// Length of what is whole.
+    bytes: u64,
+    /// Up to here it is in the store.
+    stored: u64,
+}
+
+impl Journal {
+    /// The journal in `folder`, with what earlier processes left there. It holds at most `bytes_max`.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn open(folder: &Path, bytes_max: u64) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+            if let (Some(number), true) = (number, path.extension().is_some_and(|e| e == ENDING)) {
+                found.push((number, path));
+            }
+        }
+        found.sort();
+        let next = found.last().map_or(1, |(number, _)| number + 1);
+        let closed = found.into_iter().filter_map(|(_, path)| left_over(path)).collect();
+        let folder = folder.to_path_buf();
+        Ok(Self { folder, bytes_max, next, closed, open: None, given: 0 })
+    }
+
+    /// Appends as many of the records as there is room for, in their order, and gives back how many. They are on the
+    /// disk when it returns.
+    ///
+    /// # Errors
+    /// The disk's. None of the records counts as taken then, though some may be found again.
+    pub fn append(&mut self, records: &[Record]) -> io::Result<usize> {
+        let (frames, taken) = self.frames(records);
+        if taken == 0 {
+            return Ok(0);
+        }
+        let mut segment = match self.open.take() {
+            Some(segment) => segment,
+            None => self.begin()?,
+        };
+        match segment.file.write_all(&frames).and_then(|()| segment.file.sync_data()) {
+            Ok(()) => segment.bytes += frames.len() as u64,
+            Err(error) => {
+                // Whatever has reached the file stays behind what counts, and nothing will follow it.
+                self.closed.push_back(segment);
+                return Err(error);
+            }
+        }
+        match segment.bytes < SEGMENT_BYTES_MAX {
+            true => self.open = Some(segment),
+            false => self.closed.push_back(segment),
+        }
+        Ok(taken)
+    }
+
+    /// A batch of the oldest records, again and again the same until [`Journal::stored`] is called. Empty when there are
+    /// none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn oldest(&mut self, share: Share) -> io::Result<Vec<Record>> {
+        loop {
+            let segment = match self.closed.front() {
+                Some(segment) => segment,
+                None => match self.open.take() {
+                    Some(segment) => {
+                        self.closed.push_back(segment);
+                        continue;
+                    }
+                    None => return Ok(Vec::new()),
+                },
+            };
+            let (records, given) = segment.read(share)?;
+            self.given = given;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            self.forget_oldest()?;
+        }
+    }
+
+    /// What [`Journal::oldest`] gave last is in the store.
+    ///
+    /// # Errors
+    /// The disk's: a segment that cannot be deleted will be replayed again one day.
+    pub fn stored(&mut self) -> io::Result<()> {
+        let given = std::mem::take(&mut self.given);
+        match self.closed.front_mut() {
+            Some(segment) if given >= segment.bytes => self.forget_oldest(),
+            Some(segment) => {
+                segment.stored = given.max(segment.stored);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What it holds on the disk.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.closed.iter().chain(&self.open).map(|segment| segment.bytes).sum()
+    }
+
+    /// Whether nothing is left to replay.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.open.is_none()
+    }
+
+    /// The records as frames, as many as there is room for.
+    fn frames(&self, records: &[Record]) -> (Vec<u8>, usize) {
+        let header = if self.open.is_none() { VERSION.len() as u64 } else { 0 };
+        let room = self.bytes_max.saturating_sub(self.bytes() + header);
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let (mut frames, mut taken) = (Vec::new(), 0);
+        for record in records {
+            let start = frames.len();
+            frames.resize(start + FRAME_BYTES, 0);
+            codec::encode(record, &mut frames);
+            let body = &frames[start + FRAME_BYTES..];
+            let (length, checksum) = (body.len(), xxh3_64(body));
+            if frames.len() > room || length > RECORD_BYTES_MAX {
+                frames.truncate(start);
+                break;
+            }
+            let length = u32::try_from(length).expect("at most RECORD_BYTES_MAX");
+            frames[start..start + 4].copy_from_slice(&length.to_le_bytes());
+            frames[start + 4..start + FRAME_BYTES].copy_from_slice(&checksum.to_le_bytes());
+            taken += 1;
+        }
+        (frames, taken)
+    }
+
+    /// A new segment with its header, its name on the disk.
+    fn begin(&mut self) -> io::Result<Segment> {
+        loop {
+            let path = self.folder.join(format!("{:012}.{ENDING}", self.next));
+            self.next += 1;
+            let mut file =
+                match File::options().read(true).append(true).create_new(true).open(&path) {
+                    Ok(file) => file,
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                    Err(error) => return Err(error),
+                };
+            // Somebody who starts this moment may look at it first; it is empty, and he deletes it.
+            if file.try_lock().is_err() {
+                continue;
+            }
+            file.write_all(&VERSION)?;
+            File::open(&self.folder)?.sync_all()?;
+            let bytes = VERSION.len() as u64;
+            return Ok(Segment { path, file, bytes, stored: bytes });
+        }
+    }
+
+    fn forget_oldest(&mut self) -> io::Result<()> {
+        match self.closed.pop_front() {
+            Some(segment) => fs::remove_file(&segment.path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A segment nobody writes to any more. None when somebody does, or when it is of another version; those stay.
+fn left_over(path: PathBuf) -> Option<Segment> {
+    let file = File::open(&path).ok()?;
+    file.try_lock().ok()?;
+    let bytes = file.metadata().ok()?.len();
+    let mut version = [0; VERSION.len()];
+    if file.read_exact_at(&mut version, 0).is_ok() && version != VERSION {
+        tracing::warn!(file = %path.display(), "a journal of another version is left alone");
+        return None;
+    }
+    Some(Segment { path, file, bytes, stored: VERSION.len() as u64 })
+}
+
+impl Segment {
+    /// Records from where the store has it, and how far that is. At a torn end, or a damaged frame, it ends.
+    fn read(&self, share: Share) -> io::Result<(Vec<Record>, u64)> {
+        let (mut batch, mut at) = (Batch::new(share), self.stored);
+        while let Some((record, end)) = self.record(at)? {
+            if !batch.has_room(&record) {
+                return Ok((batch.into_records(), at));
+            }
+            batch.push(record);
+            at = end;
+        }
+        if at < self.bytes {
+            tracing::warn!(file = %self.path.display(), bytes = self.bytes - at, "a journal's torn end");
+        }
+        Ok((batch.into_records(), self.bytes))
+    }
+
+    /// The record at `at` and where the next one begins. None at the end of what is whole.
+    fn record(&self, at: u64) -> io::Result<Option<(Record, u64)>> {
+        let body_at = at + FRAME_BYTES as u64;
+        if body_at > self.bytes {
+            return Ok(None);
+        }
+        let mut frame = [0; FRAME_BYTES];
+        self.file.read_exact_at(&mut frame, at)?;
+        let (length, checksum) = frame.split_at(4);
+        let length = u32::from_le_bytes(length.try_into().expect("4 bytes"));
+        let checksum = u64::from_le_bytes(checksum.try_into().expect("8 bytes"));
+        let end = body_at + u64::from(length);
+        if end > self.bytes || length as usize > RECORD_BYTES_MAX {
+            return Ok(None);
+        }
+        let mut body = vec![0; length as usize];
+        self.file.read_exact_at(&mut body, body_at)?;
+        let whole = xxh3_64(&body) == checksum;
+        Ok(whole.then(|| codec::decode(&body)).flatten().map(|record| (record, end)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The journal over real folders, crashes included.
+
+use super::*;
+use crate::expectation::ports::Costs;
+use crate::expectation::ports::Payload;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+const ROOM: u64 = 1 << 30;
+const THREE: Share = Share { names: 3, ..Share::ALL };
+
+fn name(number: u64) -> Record {
+    Record::Name { name: number.to_string(), ocid: "가".to_owned(), confirmed_ms: number }
+}
+
+fn numbers(records: &[Record]) -> Vec<u64> {
+    let number = |record: &Record| match record {
+        Record::Name { confirmed_ms, .. } => *confirmed_ms,
+        other => panic!("{other:?}"),
+    };
+    records.iter().map(number).collect()
+}
+
+/// All that is left, taken out.
+fn drained(journal: &mut Journal) -> Vec<Record> {
+    let mut all = Vec::new();
+    loop {
+        let records = journal.oldest(THREE).unwrap();
+        if records.is_empty() {
+            assert!(journal.is_empty());
+            return all;
+        }
+        all.extend(records);
+        journal.stored().unwrap();
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_kind_of_record_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let payload = Payload { body: vec![0, 1, 255].into(), gzip: true };
+    let costs = Costs { total: u64::MAX, black_cube: 1, red_cube: 2, ..Costs::default() };
+    let records = [
+        name(7),
+        Record::Gear { ocid: "o".to_owned(), payload, received_ms: 5 },
+        Record::Summary { ocid: "o".to_owned(), preset_no: 3, costs, calculated_ms: 6 },
+    ];
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    assert_eq!(journal.append(&records).unwrap(), 3);
+    drop(journal);
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    assert_eq!(journal.oldest(Share::ALL).unwrap(), records);
+    journal.stored().unwrap();
+    assert_eq!((files(folder.path()).len(), journal.bytes()), (0, 0));
+}
+
+#[test]
+fn what_is_not_in_the_store_is_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    journal.append(&[1, 2, 3, 4, 5].map(name)).unwrap();
+    assert_eq!(numbers(&journal.oldest(THREE).unwrap()), [1, 2, 3]);
+    assert_eq!(numbers(&journal.oldest(THREE).unwrap()), [1, 2, 3]);
+    journal.stored().unwrap();
+    journal.append(&[name(6)]).unwrap();
+    assert_eq!(numbers(&journal.oldest(THREE).unwrap()), [4, 5]);
+    journal.stored().unwrap();
+    assert_eq!(numbers(&drained(&mut journal)), [6]);
+}
+
+#[test]
+fn it_takes_no_more_than_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), 200).unwrap();
+    let taken: usize = (0..9).map(|number| journal.append(&[name(number)]).unwrap()).sum();
+    assert!((1..9).contains(&taken), "{taken}");
+    assert!(journal.bytes() <= 200);
+    assert_eq!(drained(&mut journal).len(), taken);
+    assert_eq!(journal.append(&[name(10)]).unwrap(), 1, "there is room again");
+}
+
+#[test]
+fn segments_are_closed_and_go_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    let payload = Payload { body: vec![9; 6 << 20].into(), gzip: true };
+    for at in 0..7 {
+        let record =
+            Record::Gear { ocid: at.to_string(), payload: payload.clone(), received_ms: at };
+        assert_eq!(journal.append(&[record]).unwrap(), 1);
+    }
+    assert_eq!(files(folder.path()).len(), 3, "three, three and one record");
+    let one = Share { gears: 1, ..Share::ALL };
+    let mut left = Vec::new();
+    while let [_] = journal.oldest(one).unwrap()[..] {
+        journal.stored().unwrap();
+        left.push(files(folder.path()).len());
+    }
+    assert_eq!(left, [3, 3, 2, 2, 2, 1, 0]);
+}
+
+#[test]
+fn a_segment_in_use_and_one_of_another_version_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mine = Journal::open(folder.path(), ROOM).unwrap();
+    mine.append(&[name(1)]).unwrap();
+    let other = folder.path().join("000000000099.journal");
+    fs::write(&other, b"maplejn2 something else").unwrap();
+    let mut second = Journal::open(folder.path(), ROOM).unwrap();
+    assert!(second.is_empty());
+    second.append(&[name(2)]).unwrap();
+    assert_eq!(numbers(&drained(&mut mine)), [1]);
+    assert_eq!(numbers(&drained(&mut second)), [2]);
+    assert_eq!(files(folder.path()), [other]);
+}
+
+#[test]
+fn damage_ends_a_segment_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    journal.append(&[name(1), name(2)]).unwrap();
+    drop(journal);
+    let file = &files(folder.path())[0];
+    let mut bytes = fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(file, bytes).unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    journal.append(&[name(3)]).unwrap();
+    assert_eq!(numbers(&drained(&mut journal)), [1, 3]);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(usize),
+    Replay {
+        stored: bool,
+    },
+    /// The process dies while it appends: so much of the batch has reached the file.
+    Crash {
+        torn_bytes: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..6_usize).prop_map(Step::Append),
+        2 => any::<bool>().prop_map(|stored| Step::Replay { stored }),
+        1 => (0..120_usize).prop_map(|torn_bytes| Step::Crash { torn_bytes }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever is appended, replayed and cut short: what was taken is given until it is stored, and nothing else is.
+    #[test]
+    fn nothing_taken_is_lost(steps in prop::collection::vec(step(), 1..40)) {
+        const BYTES_MAX: u64 = 1_000;
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path(), BYTES_MAX).unwrap();
+        let (mut next, mut owed, mut known) = (0, BTreeSet::new(), BTreeSet::new());
+        for step in steps {
+            match step {
+                Step::Append(count) => {
+                    let batch: Vec<_> = (next..).take(count).collect();
+                    next += count as u64;
+                    let records: Vec<_> = batch.iter().copied().map(name).collect();
+                    let taken = journal.append(&records).unwrap();
+                    owed.extend(&batch[..taken]);
+                    known.extend(&batch[..taken]);
+                    prop_assert!(journal.bytes() <= BYTES_MAX);
+                }
+                Step::Replay { stored } => {
+                    let given = numbers(&journal.oldest(THREE).unwrap());
+                    prop_assert!(given.iter().all(|number| known.contains(number)));
+                    if stored {
+                        journal.stored().unwrap();
+                        given.iter().for_each(|number| { owed.remove(number); });
+                    }
+                }
+                Step::Crash { torn_bytes } => {
+                    let batch = [next, next + 1];
+                    next += 2;
+                    // In the file though never answered for: may be found.
+                    known.extend(batch);
+                    let (frames, _) = journal.frames(&batch.map(name));
+                    if let Some(segment) = &mut journal.open {
+                        segment.file.write_all(&frames[..torn_bytes.min(frames.len())]).unwrap();
+                    }
+                    drop(journal);
+                    journal = Journal::open(folder.path(), BYTES_MAX).unwrap();
+                }
+            }
+        }
+        drop(journal);
+        let given = numbers(&drained(&mut Journal::open(folder.path(), BYTES_MAX).unwrap()));
+        prop_assert!(given.iter().all(|number| known.contains(number)), "{given:?}");
+        let given: BTreeSet<_> = given.into_iter().collect();
+        prop_assert!(owed.is_subset(&given), "{owed:?} {given:?}");
+        prop_assert!(files(folder.path()).is_empty());
+    }
+}

@@ -1,0 +1,153 @@
+//! The server goes away and comes back: what was kept arrives, and look-ups cost no time meanwhile.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use maple_expectation::expectation::ports::Ledger as _;
+use maple_expectation::resilience::health::State;
+use maple_expectation::stores::mysql::BORROW_TIMEOUT;
+use maple_expectation::stores::mysql::PENDING_KEPT;
+use maple_expectation::stores::mysql::READ_TIMEOUT;
+
+use crate::block_on;
+use crate::gear;
+use crate::mysql::Databases;
+use crate::mysql::number;
+use crate::name;
+use crate::running::Running;
+use crate::wait_until;
+
+const END: Duration = Duration::from_secs(10);
+const COUNT: &str = "SELECT count(*) FROM character_equipment";
+
+#[test]
+fn a_server_that_is_away_at_the_start_is_waited_for() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    databases.server.stop().unwrap();
+    let mut running = Running::start(&url, journal.path(), 1 << 30);
+    running.store.keep(name("가", "1", 1));
+    assert!(block_on(running.store.name("가")).is_none());
+    assert_eq!(running.seen().state, State::Degraded);
+    databases.server.restart().unwrap();
+    assert_eq!(running.schema(), Ok(()));
+    running.wait_for(State::Healthy);
+    wait_until("it is written", || running.seen().written == 1);
+    assert_eq!(block_on(running.store.name("가")).unwrap().ocid, "1");
+    running.end(END);
+}
+
+#[test]
+fn what_a_crash_finds_waiting_is_not_lost() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    running.store.keep(gear("0", "x", 1));
+    wait_until("it is written", || running.seen().written == 1);
+    databases.server.kill().unwrap();
+    // More than stays in memory.
+    let kept = PENDING_KEPT as u64 + 500;
+    for at in 1..kept {
+        running.store.keep(gear(&at.to_string(), "x", 1));
+    }
+    running.wait_for(State::Degraded);
+    wait_until("the rest is on the disk", || running.seen().journaled >= 499);
+    assert!(block_on(running.store.gear("0")).is_none());
+    // This process ends meanwhile, and the next finds what it left.
+    let done = running.end(END);
+    assert_eq!((done.journaled, done.given_up, done.pending), (kept - 1, 0, 0));
+    assert!(done.journal_bytes > 0);
+    let running = Running::start(&url, journal.path(), 1 << 30);
+    assert_eq!(running.seen().journal_bytes, done.journal_bytes);
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    let seen = running.seen();
+    assert_eq!((seen.replayed, seen.journal_bytes), (kept - 1, 0));
+    assert_eq!(number(&url, COUNT), kept);
+    running.end(END);
+}
+
+#[test]
+fn it_degrades_recovers_and_is_healthy_in_one_process() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    databases.server.kill().unwrap();
+    for at in 0..PENDING_KEPT + 200 {
+        running.store.keep(gear(&at.to_string(), "x", 1));
+    }
+    running.wait_for(State::Degraded);
+    wait_until("some of it is on the disk", || running.seen().journaled > 0);
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    wait_until("all of it is written", || running.seen().pending == 0);
+    assert_eq!(number(&url, COUNT), PENDING_KEPT as u64 + 200);
+    assert_eq!(block_on(running.store.gear("5")).unwrap().received_ms, 1);
+    let done = running.end(END);
+    assert_eq!((done.given_up, done.journaled, done.journal_bytes), (0, done.replayed, 0));
+}
+
+#[test]
+fn a_full_journal_gives_up_and_counts() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    databases.server.stop().unwrap();
+    let running = Running::start(&url, journal.path(), 1_000);
+    for at in 0..100 {
+        running.store.keep(gear(&at.to_string(), "x", 1));
+    }
+    let done = running.end(END);
+    assert!(done.journaled > 0 && done.journal_bytes <= 1_000, "{done:?}");
+    assert_eq!(done.journaled + done.given_up, 100);
+}
+
+/// A server that is silent: connections stay open and nothing comes back.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "how long an answer takes is what is tested")]
+fn a_frozen_server_costs_no_more_than_its_bounds_and_mixes_nothing_up() {
+    let (databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    for ocid in 0..40 {
+        running.store.keep(name(&format!("n{ocid}"), &ocid.to_string(), 1));
+    }
+    wait_until("all is written", || running.seen().written == 40);
+    databases.server.pause().unwrap();
+    let (began, mut asked) = (Instant::now(), Vec::new());
+    for ocid in 0..20 {
+        asked.push(running.store.name(&format!("n{ocid}")));
+    }
+    running.store.keep(gear("1", "x", 1));
+    assert!(asked.into_iter().all(|answer| block_on(answer).is_none()));
+    let took = began.elapsed();
+    let bound = BORROW_TIMEOUT + READ_TIMEOUT + Duration::from_millis(300);
+    assert!(took < bound, "{took:?}");
+    running.wait_for(State::Degraded);
+    let began = Instant::now();
+    assert!(block_on(running.store.name("n1")).is_none());
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    databases.server.resume().unwrap();
+    running.wait_for(State::Healthy);
+    for ocid in 0..40 {
+        let found = block_on(running.store.name(&format!("n{ocid}"))).unwrap();
+        assert_eq!(found.ocid, ocid.to_string());
+    }
+    wait_until("the gear is written", || number(&url, COUNT) == 1);
+    running.end(END);
+}
+
+/// The end comes while the server is silent: what waits is on the disk in time.
+#[test]
+fn the_end_does_not_wait_for_a_frozen_server() {
+    let (databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    databases.server.pause().unwrap();
+    running.store.keep(gear("1", "x", 1));
+    let done = running.end(Duration::from_millis(300));
+    assert_eq!((done.journaled, done.given_up), (1, 0));
+    databases.server.resume().unwrap();
+    let running = Running::healthy(&url, journal.path());
+    assert_eq!((running.seen().replayed, number(&url, COUNT)), (1, 1));
+    running.end(END);
+}

@@ -1,0 +1,157 @@
+//! The schema of MySQL: made once, by whoever comes first, and only by builds that know it.
+
+use std::time::Duration;
+
+use maple_expectation::expectation::ports::Ledger as _;
+use maple_expectation::resilience::health::State;
+use maple_expectation::stores::migrations::MYSQL;
+use maple_expectation::stores::migrations::Mismatch;
+use maple_expectation::stores::mysql::statements;
+use mysql_async::Row;
+use mysql_async::Value;
+use mysql_async::prelude::Queryable as _;
+
+use crate::mysql::Databases;
+use crate::mysql::number;
+use crate::mysql::raw;
+use crate::name;
+use crate::running::Running;
+
+const END: Duration = Duration::from_secs(10);
+
+/// All tables as the server describes them.
+fn described(url: &str) -> Vec<String> {
+    raw(url, async |c| {
+        let tables: Vec<String> = c.query("SHOW TABLES").await.unwrap();
+        let mut all = Vec::new();
+        for table in tables {
+            let sql = format!("SHOW CREATE TABLE {table}");
+            let (_, text): (String, String) = c.query_first(sql).await.unwrap().unwrap();
+            let lines = text.lines().map(|line| line.split(" AUTO_INCREMENT=").next().unwrap());
+            all.push(lines.collect::<Vec<_>>().join("\n"));
+        }
+        all
+    })
+}
+
+fn migrated(databases: &Databases) -> String {
+    let (url, journal) = (databases.empty(), tempfile::tempdir().unwrap());
+    Running::healthy(&url, journal.path()).end(END);
+    url
+}
+
+#[test]
+fn all_migrations_make_the_schema_once() {
+    let databases = Databases::start();
+    let url = migrated(&databases);
+    let made = described(&url);
+    let snapshot = databases.empty();
+    raw(&snapshot, async |c| {
+        let sql = include_str!("../../migrations/schema.mysql.sql");
+        for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
+            c.query_drop(statement).await.unwrap();
+        }
+    });
+    assert_eq!(made, described(&snapshot));
+    assert_eq!(number(&url, "SELECT count(*) FROM schema_migration"), MYSQL.len() as u64);
+    let journal = tempfile::tempdir().unwrap();
+    Running::healthy(&url, journal.path()).end(END);
+    assert_eq!(described(&url), made);
+}
+
+#[test]
+fn processes_that_start_together_migrate_once() {
+    let databases = Databases::start();
+    let url = databases.empty();
+    let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    let started: Vec<_> =
+        folders.iter().map(|folder| Running::start(&url, folder.path(), 1 << 20)).collect();
+    for mut running in started {
+        assert_eq!(running.schema(), Ok(()));
+        running.wait_for(State::Healthy);
+        running.end(END);
+    }
+    assert_eq!(number(&url, "SELECT count(*) FROM schema_migration"), MYSQL.len() as u64);
+}
+
+#[test]
+fn a_step_that_was_cut_off_is_finished() {
+    let databases = Databases::start();
+    let (whole, url) = (migrated(&databases), databases.empty());
+    raw(&url, async |c| c.query_drop(&MYSQL[0].statements()[0]).await.unwrap());
+    let journal = tempfile::tempdir().unwrap();
+    Running::healthy(&url, journal.path()).end(END);
+    assert_eq!(described(&url), described(&whole));
+}
+
+#[test]
+fn a_database_of_another_build_is_told_and_not_touched() {
+    let databases = Databases::start();
+    for (change, mismatch) in [
+        (
+            "UPDATE schema_migration SET checksum = 'other' WHERE number = 2",
+            Mismatch::Changed { number: 2 },
+        ),
+        (
+            "INSERT INTO schema_migration (number, name, checksum) VALUES (99, 'newer', 'x')",
+            Mismatch::Newer { number: 99 },
+        ),
+    ] {
+        let url = migrated(&databases);
+        raw(&url, async |c| c.query_drop(change).await.unwrap());
+        let journal = tempfile::tempdir().unwrap();
+        let mut running = Running::start(&url, journal.path(), 1 << 20);
+        assert_eq!(running.schema(), Err(mismatch));
+        running.store.keep(name("가", "1", 1));
+        let done = running.end(END);
+        assert_eq!((done.written, done.journaled, done.state), (0, 1, State::Degraded));
+    }
+}
+
+/// Statement and parameters.
+fn all_statements() -> Vec<(String, usize)> {
+    use statements::*;
+    let one = [NAME, GEAR, RELEASE_NAME, PUT_NAME].map(str::to_owned);
+    let many = [PUT_GEAR, CHARACTERS, PUT_CHARACTERS, PUT_SUMMARIES].map(|rows| rows.sql(2));
+    let all = one.into_iter().chain(many);
+    all.map(|sql| (sql.clone(), sql.matches('?').count())).collect()
+}
+
+#[test]
+fn every_statement_uses_an_index() {
+    let databases = Databases::start();
+    let url = migrated(&databases);
+    raw(&url, async |c| {
+        // With nothing in them, tables are not even looked at.
+        for at in 0..50 {
+            let row = (at.to_string(), at.to_string());
+            c.exec_drop("INSERT INTO game_character (ocid, user_ign) VALUES (?, ?)", row)
+                .await
+                .unwrap();
+            let sql = "INSERT INTO character_equipment VALUES (?, 'x', now(), now())";
+            c.exec_drop(sql, (at.to_string(),)).await.unwrap();
+        }
+        for (sql, parameters) in all_statements() {
+            let given: Vec<Value> =
+                (0..parameters).map(|at| (at + 2001).to_string().into()).collect();
+            let explain = format!("EXPLAIN {}", literal(&sql, &given));
+            let steps: Vec<Row> = c.query(explain).await.unwrap();
+            assert!(!steps.is_empty(), "{sql}");
+            for step in steps {
+                let text = |column| step.get::<Option<String>, _>(column).unwrap();
+                // The table that is inserted into is listed too, and has no way to be read.
+                let inserted = text("select_type").as_deref() == Some("INSERT");
+                let scans = matches!(text("type").as_deref(), Some("ALL" | "index"));
+                assert!(inserted || !scans, "{sql}: {step:?}");
+            }
+        }
+    });
+}
+
+/// The statement with its parameters written into it.
+fn literal(sql: &str, given: &[Value]) -> String {
+    let mut parts = sql.split('?');
+    let first = parts.next().unwrap().to_owned();
+    let rest = parts.zip(given).map(|(part, value)| format!("{}{part}", value.as_sql(false)));
+    first + &rest.collect::<String>()
+}
