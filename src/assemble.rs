@@ -2,6 +2,7 @@
 //! before everything that can fail has succeeded.
 
 mod backing;
+mod shared;
 
 use std::io;
 use std::net::SocketAddr;
@@ -44,6 +45,7 @@ use crate::expectation::flight::Tower;
 use crate::expectation::flow;
 use crate::expectation::flow::Flow;
 use crate::expectation::shared::Backing;
+use crate::expectation::shared::Shared;
 use crate::http::Edge;
 use crate::http::Timeouts;
 use crate::http::probe::EdgeProbe;
@@ -69,6 +71,7 @@ use crate::routes::reports::Counters;
 use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
+use crate::stores::redis::shared::SharedRedis;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::guarded::Guards;
 use crate::upstream::probe::UpstreamSnapshot;
@@ -131,8 +134,12 @@ impl Server {
             );
         }
         let store = backing::open(config, &game_name(kind, &base_url))?;
+        let (mailboxes, inboxes) = mailbox::lanes(count);
+        let (instance, edition) = (shared::instance(config), edition(config, &rules)?);
+        let memory = shared::open(config, instance, edition, &mailboxes)?;
         let client = client_config(config, &base_url);
-        let backplane = Backplane::start(client, guards(config), store.guests)
+        let guests = store.guest.into_iter().chain(memory.guest).collect();
+        let backplane = Backplane::start(client, guards(config), guests)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         store.schema.as_ref().map_or(Ok(()), backing::await_schema)?;
         let compute = Compute::start(Arc::clone(&rules))?;
@@ -150,7 +157,6 @@ impl Server {
         })?;
         let address = listeners[0].local_addr()?;
         let allowed = host::allowed_cores()?;
-        let (mailboxes, inboxes) = mailbox::lanes(count);
         let (exit, exits) = mpsc::channel();
         let mut shards = Vec::with_capacity(listeners.len());
         for ((id, listener), inbox) in ShardId::all(count).zip(listeners).zip(inboxes) {
@@ -166,6 +172,7 @@ impl Server {
                 backplane: backplane.clone(),
                 compute: compute.clone(),
                 kept: store.kept.clone(),
+                shared: memory.shared.clone(),
                 about: Arc::clone(&about),
                 mailboxes: mailboxes.clone(),
                 inbox,
@@ -287,6 +294,7 @@ struct Parts {
     backplane: Backplane,
     compute: Compute,
     kept: Kept,
+    shared: Option<SharedRedis>,
     about: Arc<About>,
     mailboxes: Mailboxes<Event>,
     inbox: Inbox<Event>,
@@ -311,7 +319,8 @@ impl Parts {
         let tower = Tower { patience, probe: Rc::default() };
         let clock = || Rc::clone(&shard.clock) as Rc<dyn Clock>;
         let (game, compute) = (self.backplane.clone(), self.compute.clone());
-        let backing = Backing { ledger: self.kept.ledger(), shared: None };
+        let shared = self.shared.clone().map(|shared| Rc::new(shared) as Rc<dyn Shared>);
+        let backing = Backing { ledger: self.kept.ledger(), shared };
         let directory =
             Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
         let flow = Flow::new(game, compute, backing, clock(), (limits, tower));
@@ -322,7 +331,10 @@ impl Parts {
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
         let work = move |event| event::work(event, Rc::clone(&working), Rc::clone(&counting));
         shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));
-        let renderer = renderer(self.backplane, self.compute, self.kept);
+        if let Some(shared) = self.shared.clone() {
+            shards::spawn::spawn(report_visits(Rc::clone(&owner), shared));
+        }
+        let renderer = renderer(self.backplane, self.compute, self.kept, self.shared);
         let fine = Rc::new(SystemClock::new());
         let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
         let timeouts = Timeouts {
@@ -336,6 +348,20 @@ impl Parts {
         Edge::new(api, Rc::clone(&shard.clock), timeouts, edge_probe)
     }
 }
+
+/// Tells the shared memory every second who was asked for.
+async fn report_visits(owner: Rc<Owner<Backplane, Compute>>, shared: SharedRedis) {
+    loop {
+        shards::spawn::sleep(VISITS_INTERVAL).await;
+        let visits = owner.take_visits();
+        if !visits.is_empty() {
+            shared.visited(visits);
+        }
+    }
+}
+
+/// How often.
+const VISITS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a shard takes its own counters.
 fn report(
@@ -366,18 +392,24 @@ fn renderer(
     backplane: Backplane,
     compute: Compute,
     kept: Kept,
+    shared: Option<SharedRedis>,
 ) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
     move |reports| {
         let store = kept.snapshot();
         let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
+        let shared = shared.clone();
         Box::pin(async move {
+            let shared = match &shared {
+                Some(shared) => shared.snapshot().await,
+                None => None,
+            };
             let render = move |upstream: &UpstreamSnapshot| {
                 let silent = reports.iter().filter(|report| report.is_none()).count();
                 let shards = reports.into_iter().flatten().collect();
                 let compute = ComputeScrape { pending, done, busy_us };
                 let process = ProcessScrape::read();
                 let upstream = *upstream;
-                names::render(&Scrape { shards, silent, upstream, compute, store, process })
+                names::render(&Scrape { shards, silent, upstream, compute, store, shared, process })
             };
             backplane.render(render).await
         })
@@ -449,6 +481,15 @@ fn upstream(config: &Config) -> Result<(Option<SimHandle>, String), StartError> 
             Ok((Some(simulator), url))
         }
     }
+}
+
+/// Eight hexadecimal digits for what this build makes of gear under this ruleset: what another one made is not ours to
+/// serve.
+fn edition(config: &Config, rules: &Ruleset) -> Result<String, StartError> {
+    let file = config.rules_file.as_ref().map(std::fs::read).transpose()?.unwrap_or_default();
+    let parts = [rules.id.as_bytes(), build::VERSION.as_bytes(), build::COMMIT.as_bytes(), &file];
+    let hash = xxhash_rust::xxh3::xxh3_64(&parts.join(&0));
+    Ok(format!("{:08x}", hash >> 32))
 }
 
 /// Tells one game API from another. The built-in simulator listens on another port at each start.

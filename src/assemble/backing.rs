@@ -50,7 +50,7 @@ pub(super) struct Opened {
     pub(super) kept: Kept,
     pub(super) end: End,
     /// To be run on the backplane.
-    pub(super) guests: Vec<Guest>,
+    pub(super) guest: Option<Guest>,
     pub(super) schema: Option<Schema>,
 }
 
@@ -91,7 +91,7 @@ impl End {
 pub(super) fn open(config: &Config, game: &str) -> Result<Opened, StartError> {
     match &config.store {
         Store::None => {
-            Ok(Opened { kept: Kept::Nothing, end: End::Nothing, guests: Vec::new(), schema: None })
+            Ok(Opened { kept: Kept::Nothing, end: End::Nothing, guest: None, schema: None })
         }
         Store::Sqlite => file(config, game),
         Store::Mysql(mysql) => server(config, mysql),
@@ -104,7 +104,7 @@ fn file(config: &Config, game: &str) -> Result<Opened, StartError> {
     let (store, thread) =
         opened.map_err(|error| StartError::Configuration(format!("server.data: {error}")))?;
     tracing::info!(file = %file.display(), "store");
-    Ok(Opened { kept: Kept::File(store), end: End::File(thread), guests: Vec::new(), schema: None })
+    Ok(Opened { kept: Kept::File(store), end: End::File(thread), guest: None, schema: None })
 }
 
 fn server(config: &Config, mysql: &MysqlStore) -> Result<Opened, StartError> {
@@ -123,7 +123,7 @@ fn server(config: &Config, mysql: &MysqlStore) -> Result<Opened, StartError> {
     Ok(Opened {
         kept: Kept::Server(opened.store),
         end: End::Server(opened.end),
-        guests: vec![Box::new(move || Box::pin(task.run()))],
+        guest: Some(Box::new(move || Box::pin(task.run()))),
         schema: Some(opened.schema),
     })
 }

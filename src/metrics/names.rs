@@ -222,6 +222,7 @@ pub fn render(scrape: &Scrape) -> String {
     requests(&mut text, scrape);
     upstream(&mut text, scrape);
     store(&mut text, scrape);
+    shared(&mut text, scrape);
     process(&mut text, scrape);
     text.finish()
 }
@@ -395,6 +396,76 @@ fn store(text: &mut Text, scrape: &Scrape) {
         let here = scrape.store.is_some() && seen.state == state;
         text.sample("maple_store_state", &[("state", name)], f64::from(u8::from(here)));
     }
+}
+
+/// Without a shared memory its counters stand still at zero.
+fn shared(text: &mut Text, scrape: &Scrape) {
+    let seen = scrape.shared.unwrap_or_default();
+    let commands = "maple_redis_commands_total";
+    text.family(commands, Counter, "Commands to Redis by what came of them.");
+    for (result, count) in [
+        ("answered", seen.answered),
+        ("refused", seen.refused),
+        ("timed_out", seen.timed_out),
+        ("broken", seen.broken),
+        ("away", seen.away),
+        ("breaker", seen.breaker_refused),
+    ] {
+        text.sample(commands, &[("result", result)], count as f64);
+    }
+    let reads = "maple_shared_reads_total";
+    text.family(reads, Counter, "Look-ups in the shared memory by what came of them.");
+    for (result, count) in [
+        ("found", seen.hits),
+        ("absent", seen.misses),
+        ("failed", seen.get_failures),
+        ("unreadable", seen.unreadable),
+    ] {
+        text.sample(reads, &[("result", result)], count as f64);
+    }
+    let writes = "maple_shared_writes_total";
+    text.family(writes, Counter, "Values for the shared memory by what came of them.");
+    for (result, count) in [
+        ("kept", seen.puts),
+        ("older", seen.puts_older),
+        ("oversized", seen.oversized),
+        ("failed", seen.put_failures),
+    ] {
+        text.sample(writes, &[("result", result)], count as f64);
+    }
+    let flights = "maple_shared_flights_total";
+    text.family(flights, Counter, "Flights among processes by how they went.");
+    for (role, count) in [
+        ("led", seen.flights_led),
+        ("followed", seen.flights_followed),
+        ("taken_over", seen.flights_taken_over),
+        ("alone", seen.flights_alone),
+    ] {
+        text.sample(flights, &[("role", role)], count as f64);
+    }
+    let news = "maple_shared_news_total";
+    text.family(news, Counter, "News between processes.");
+    for (kind, count) in [
+        ("published", seen.published),
+        ("failed", seen.publish_failures),
+        ("received", seen.received),
+        ("own", seen.own),
+        ("garbled", seen.garbled),
+    ] {
+        text.sample(news, &[("kind", kind)], count as f64);
+    }
+    one(text, "maple_redis_up", Gauge, "1 while there is a connection to Redis.", seen.up);
+    let connects = "maple_redis_connects_total";
+    one(text, connects, Counter, "Connections made to Redis.", seen.connected);
+    let subscribed = "maple_redis_subscribed_total";
+    one(text, subscribed, Counter, "Subscriptions made to the news.", seen.subscribed);
+    let opened = "maple_redis_breaker_opened_total";
+    one(text, opened, Counter, "Times Redis was left alone for a while.", seen.breaker_opened);
+    let spent = "maple_redis_command_seconds_total";
+    text.family(spent, Counter, "Time in commands that were sent.");
+    text.sample(spent, &[], seconds_of_us(seen.spent_us));
+    let refused = "maple_shared_orders_refused_total";
+    one(text, refused, Counter, "Orders not taken because too many waited.", seen.orders_refused);
 }
 
 fn process(text: &mut Text, scrape: &Scrape) {

@@ -5,6 +5,7 @@ use crate::expectation::probe::FlowSnapshot;
 use crate::http::probe::EdgeSnapshot;
 use crate::metrics::requests::Series;
 use crate::stores::probe::StoreSnapshot;
+use crate::stores::redis::probe::RedisSnapshot;
 use crate::upstream::probe::UpstreamSnapshot;
 
 shards::counters! {
@@ -102,6 +103,8 @@ pub struct Scrape {
     pub compute: ComputeScrape,
     /// The store, if there is one.
     pub store: Option<StoreSnapshot>,
+    /// The memory shared with other processes, if there is one.
+    pub shared: Option<RedisSnapshot>,
     /// The process.
     pub process: ProcessScrape,
 }

@@ -7,4 +7,5 @@ pub mod migrations;
 pub mod mysql;
 pub mod pending;
 pub mod probe;
+pub mod redis;
 pub mod sqlite;

@@ -1,0 +1,152 @@
+//! The memory that processes share: puts its parts together on the backplane, and hands what other processes say to
+//! every shard of this one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use shards::ShardId;
+use shards::clock::SystemClock;
+use shards::mailbox::Mailboxes;
+use shards::mailbox::Reason;
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+
+use super::StartError;
+use crate::backplane::Guest;
+use crate::config::Config;
+use crate::config::SharedMemory;
+use crate::routes::event::Event;
+use crate::routes::owner::Question;
+use crate::stores::redis::address::Address;
+use crate::stores::redis::client;
+use crate::stores::redis::client::Client;
+use crate::stores::redis::events;
+use crate::stores::redis::events::Bus;
+use crate::stores::redis::flight::Flights;
+use crate::stores::redis::flight::Times;
+use crate::stores::redis::shared;
+use crate::stores::redis::shared::Desk;
+use crate::stores::redis::shared::Orders;
+use crate::stores::redis::shared::SharedRedis;
+
+/// News that may wait for the shards. Beyond that they are told to doubt everything instead, which covers it.
+const NEWS_MAX: usize = 4_096;
+/// How soon a full mailbox is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// The way to the memory, if there is one, and what runs it.
+pub(super) struct Opened {
+    pub(super) shared: Option<SharedRedis>,
+    pub(super) guest: Option<Guest>,
+}
+
+/// Opens what was configured; connects to nothing yet. `edition` tells apart what builds and rulesets make of gear.
+pub(super) fn open(
+    config: &Config,
+    instance: String,
+    edition: String,
+    mailboxes: &Mailboxes<Event>,
+) -> Result<Opened, StartError> {
+    let Some(memory) = &config.shared else {
+        return Ok(Opened { shared: None, guest: None });
+    };
+    let address: Address = memory
+        .url
+        .reveal()
+        .parse()
+        .map_err(|wrong| StartError::Configuration(format!("redis.url: {wrong}")))?;
+    tracing::info!(instance, "shared memory: Redis");
+    let (handle, orders) = shared::channel();
+    let client = client::Config {
+        connect_timeout: memory.connect_timeout,
+        command_timeout: memory.command_timeout,
+        ..client::Config::at(address)
+    };
+    let times = times(memory);
+    let mailboxes = mailboxes.clone();
+    let guest: Guest =
+        Box::new(move || Box::pin(run(client, times, (instance, edition), orders, mailboxes)));
+    Ok(Opened { shared: Some(handle), guest: Some(guest) })
+}
+
+fn times(memory: &SharedMemory) -> Times {
+    Times { lease: memory.lease, renew: memory.lease / 3, ..Times::SETTLED }
+}
+
+async fn run(
+    config: client::Config,
+    times: Times,
+    (instance, edition): (String, String),
+    orders: Orders,
+    mailboxes: Mailboxes<Event>,
+) {
+    let (client, keeper) = Client::new(config, Rc::new(SystemClock::new()));
+    spawn_local(keeper.run());
+    let bus = Bus::new(client.clone(), &instance);
+    let (news, heard) = mpsc::channel(NEWS_MAX);
+    spawn_local(tell(heard, mailboxes));
+    spawn_local(bus.clone().listen(move |event| {
+        // Full: the last of what waits is that everything is to be doubted, see `tell`.
+        let _ = news.try_send(event);
+    }));
+    let flights = Flights::new(client.clone(), times, &instance);
+    orders.run(Desk::new(client, bus, flights, &edition)).await;
+}
+
+/// Hands news to every shard, in order, however long a mailbox is full. When so many wait that some may have been lost,
+/// the shards are told to doubt everything.
+async fn tell(mut heard: mpsc::Receiver<events::Event>, mailboxes: Mailboxes<Event>) {
+    while let Some(event) = heard.recv().await {
+        let overflown = heard.len() + 1 >= NEWS_MAX;
+        if overflown {
+            while heard.try_recv().is_ok() {}
+        }
+        let question = |event: &events::Event| match event {
+            events::Event::Evict { key, born_us: Some(born_us), .. } if !overflown => {
+                Question::Outdate { ocid: key.clone(), born_us: *born_us }
+            }
+            // A kind of news that this build does not know, or too many: nothing is certain.
+            _ => Question::Doubt,
+        };
+        for shard in ShardId::all(mailboxes.shards()) {
+            deliver(&mailboxes, shard, question(&event)).await;
+        }
+    }
+}
+
+fn deliver(
+    mailboxes: &Mailboxes<Event>,
+    shard: ShardId,
+    question: Question,
+) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+    Box::pin(async move {
+        let mut event = Event::Question(question);
+        while let Err(refused) = mailboxes.try_send(shard, event) {
+            if refused.reason == Reason::Closed {
+                return;
+            }
+            event = refused.event;
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    })
+}
+
+/// A name for this process among others: what was configured, or the machine and the port, which stay the same over a
+/// restart; without a port of its own, something that nobody else has.
+pub(super) fn instance(config: &Config) -> String {
+    if let Some(instance) = &config.instance {
+        return instance.clone();
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match config.listen.port() {
+        0 => format!("{}:{}.{:x}", host.trim(), std::process::id(), random()),
+        port => format!("{}:{port}", host.trim()),
+    }
+}
+
+fn random() -> u64 {
+    use std::hash::BuildHasher;
+    std::hash::RandomState::new().hash_one(std::process::id())
+}

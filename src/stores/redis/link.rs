@@ -1,0 +1,155 @@
+//! One connection to the server that takes writes, found anew each time: asked of the sentinels if there are any, and
+//! of the server itself, because sentinels may be late.
+
+use std::time::Duration;
+
+use redis::AsyncConnectionConfig;
+use redis::Client;
+use redis::ConnectionAddr;
+use redis::ConnectionInfo;
+use redis::ErrorKind;
+use redis::IntoConnectionInfo as _;
+use redis::RedisConnectionInfo;
+use redis::RedisError;
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+use redis::aio::PubSub;
+use redis::io::tcp::TcpSettings;
+use tokio::time::timeout;
+
+use crate::stores::redis::address::Address;
+use crate::stores::redis::address::Master;
+use crate::stores::redis::address::Node;
+
+/// A connection that works, and to whom.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) node: Node,
+    /// Grows with every connection of a client.
+    pub(super) number: u64,
+}
+
+/// Connects to the master. Takes at most `limit` for each server it asks.
+///
+/// # Errors
+/// The last server's; a timeout reads as one.
+pub(super) async fn dial(
+    address: &Address,
+    limit: Duration,
+) -> RedisResult<(Node, MultiplexedConnection)> {
+    let (sentinels, name) = match &address.master {
+        Master::Fixed(node) => return open(address, node.clone(), limit).await,
+        Master::Named { sentinels, name } => (sentinels, name),
+    };
+    let mut last = RedisError::from((ErrorKind::EmptySentinelList, "no sentinel to ask"));
+    for sentinel in sentinels {
+        let found = async {
+            let node = within(limit, master_by(sentinel, name)).await?;
+            open(address, node, limit).await
+        };
+        match found.await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether the server at the other end still is what it has to be.
+///
+/// # Errors
+/// It is not, or does not answer within `limit`.
+pub(super) async fn check(
+    address: &Address,
+    mut connection: MultiplexedConnection,
+    limit: Duration,
+) -> RedisResult<()> {
+    within(limit, async {
+        let Master::Named { .. } = address.master else {
+            return redis::cmd("PING").exec_async(&mut connection).await;
+        };
+        let role: Vec<redis::Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+        match role.first() {
+            Some(redis::Value::BulkString(role)) if role == b"master" => Ok(()),
+            _ => Err((ErrorKind::Client, "the server is no master").into()),
+        }
+    })
+    .await
+}
+
+/// A connection of its own for messages.
+///
+/// # Errors
+/// The connection's, or no answer within `limit`.
+pub(super) async fn listen(address: &Address, node: &Node, limit: Duration) -> RedisResult<PubSub> {
+    let client = Client::open(to(node)?.set_redis_settings(login(address)))?;
+    within(limit, client.get_async_pubsub()).await
+}
+
+/// Whether an error says that the connection, or the server as the one to talk to, is lost.
+pub(super) fn lost(error: &RedisError) -> bool {
+    use redis::ServerErrorKind as Server;
+    let moved = matches!(
+        error.kind(),
+        ErrorKind::Server(Server::ReadOnly | Server::MasterDown | Server::BusyLoading)
+    );
+    moved || error.is_unrecoverable_error() || error.is_io_error()
+}
+
+async fn open(
+    address: &Address,
+    node: Node,
+    limit: Duration,
+) -> RedisResult<(Node, MultiplexedConnection)> {
+    let client = Client::open(to(&node)?.set_redis_settings(login(address)))?;
+    let connection = connect(&client, limit).await?;
+    check(address, connection.clone(), limit).await?;
+    Ok((node, connection))
+}
+
+async fn master_by(sentinel: &Node, name: &str) -> RedisResult<Node> {
+    let client = Client::open(to(sentinel)?)?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(&unlimited()).await?;
+    let mut ask = redis::cmd("SENTINEL");
+    ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    let found: Option<(String, u16)> = ask.query_async(&mut connection).await?;
+    let none = || RedisError::from((ErrorKind::MasterNameNotFoundBySentinel, "no such master"));
+    found.map(|(host, port)| Node { host, port }).ok_or_else(none)
+}
+
+async fn connect(client: &Client, limit: Duration) -> RedisResult<MultiplexedConnection> {
+    within(limit, client.get_multiplexed_async_connection_with_config(&unlimited())).await
+}
+
+/// Every wait is limited here and in `client`, not by the crate.
+fn unlimited() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
+}
+
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    let late = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    timeout(limit, work).await.unwrap_or_else(late)
+}
+
+fn to(node: &Node) -> RedisResult<ConnectionInfo> {
+    let info = ConnectionAddr::Tcp(node.host.clone(), node.port).into_connection_info()?;
+    // Off by default: small commands would wait for the acknowledgement of those before.
+    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+fn login(address: &Address) -> RedisConnectionInfo {
+    let login = RedisConnectionInfo::default().set_db(address.database.into());
+    let login = login.set_skip_set_lib_name();
+    let login = match address.user.as_str() {
+        "" => login,
+        user => login.set_username(user),
+    };
+    match address.password.reveal() {
+        "" => login,
+        password => login.set_password(password),
+    }
+}

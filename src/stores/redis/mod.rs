@@ -1,0 +1,18 @@
+//! Redis: what the processes share and can lose. All of it lives on the backplane's thread; shards reach it by
+//! [`shared::Shared`]. Nothing in here is ever a failed request: Redis away means a miss, or everybody for himself.
+//!
+//! Reading order: `address`, `link`, `client`, `caches`, then what is built of commands: `cache`, `bodies`, `flight`,
+//! `events`, `popularity`; last `values` and `shared`, the shards' way in.
+
+pub mod address;
+pub mod bodies;
+pub mod cache;
+pub mod caches;
+pub mod client;
+pub mod events;
+pub mod flight;
+mod link;
+pub mod popularity;
+pub mod probe;
+pub mod shared;
+mod values;

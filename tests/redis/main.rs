@@ -1,0 +1,11 @@
+//! What is built on Redis, against real servers: plain, killed, frozen, and failed over by sentinels.
+
+#![allow(clippy::unwrap_used, reason = "everything here is a test, helpers included")]
+
+mod cache;
+mod client;
+mod events;
+mod flight;
+mod popularity;
+mod shared;
+mod support;

@@ -1,0 +1,33 @@
+//! What is asked for most.
+
+use maple_expectation::stores::redis::popularity::Popularity;
+use maple_expectation::stores::redis::popularity::day;
+
+use crate::support::connected;
+use crate::support::on_backplane;
+use crate::support::redis;
+use crate::support::unix_ms;
+
+#[test]
+fn batches_add_up_and_days_are_forgotten() {
+    let server = redis();
+    on_backplane(async {
+        let popularity = Popularity::new(connected(&server.url()).await);
+        let counts = |counts: &[(&str, u64)]| -> Vec<_> {
+            counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+        };
+        let today = day(unix_ms());
+        popularity.add(&counts(&[("가", 3), ("나", 5)])).await.unwrap();
+        popularity.add(&counts(&[("가", 4), ("다", 1)])).await.unwrap();
+        popularity.add(&[]).await.unwrap();
+        if today != day(unix_ms()) {
+            return; // Midnight in Korea: the batches are of two days.
+        }
+        assert_eq!(popularity.top(&today, 2).await.unwrap(), ["가", "나"]);
+        assert_eq!(popularity.top(&today, 9).await.unwrap().len(), 3);
+        assert!(popularity.top(&today, 0).await.unwrap().is_empty());
+        assert!(popularity.top("2001-01-01", 9).await.unwrap().is_empty());
+        let ttl = server.command(&["TTL", &format!("popular:characters:{today}")]).unwrap();
+        assert_eq!(ttl, chaos::services::Reply::Integer(172_800));
+    });
+}
