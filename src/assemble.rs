@@ -143,14 +143,7 @@ impl Server {
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         store.schema.as_ref().map_or(Ok(()), backing::await_schema)?;
         let compute = Compute::start(Arc::clone(&rules))?;
-        let about = Arc::new(About {
-            shards: count,
-            ruleset: rules.id.clone(),
-            upstream_kind: kind,
-            upstream_url: base_url,
-            deadline: config.deadline,
-            in_flight_max: config.in_flight_max,
-        });
+        let about = Arc::new(about(config, count, &rules, (kind, base_url)));
         // The listeners last: a client that connects is answered.
         let listeners = listeners(config.listen, count).map_err(|error| {
             StartError::Configuration(format!("server.listen: {}: {error}", config.listen))
@@ -346,6 +339,22 @@ impl Parts {
         };
         let api = Api::new(owner, reports, self.about);
         Edge::new(api, Rc::clone(&shard.clock), timeouts, edge_probe)
+    }
+}
+
+fn about(
+    config: &Config,
+    shards: u16,
+    rules: &Ruleset,
+    (upstream_kind, upstream_url): (&'static str, String),
+) -> About {
+    About {
+        shards,
+        ruleset: rules.id.clone(),
+        upstream_kind,
+        upstream_url,
+        deadline: config.deadline,
+        in_flight_max: config.in_flight_max,
     }
 }
 

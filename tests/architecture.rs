@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stores", &["error", "expectation", "gzip", "resilience", "secret"]),
     ("answer", &["error", "limits", "gzip", "korean_time", "payload", "expectation"]),
     ("upstream", &["error", "limits", "resilience", "secret"]),
+    ("locks", &["stores"]),
     ("backplane", &["error", "expectation", "upstream"]),
     ("compute", &["error", "expectation", "answer"]),
     ("http", &["error", "limits", "korean_time"]),

@@ -1,6 +1,5 @@
 //! The shards' way in: from a thread without tokio, to the backplane and back, of one process and of two.
 
-use std::rc::Rc;
 use std::thread;
 
 use bytes::Bytes;
@@ -59,7 +58,7 @@ async fn beside<F: Future<Output = ()>>(
 }
 
 fn block_on(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(work);
 }
 
@@ -197,14 +196,12 @@ fn turns_pass_between_processes_with_their_outcomes() {
             let [one, other] = &processes[..] else { unreachable!() };
             for outcome in [Ok(()), Err(Fault::upstream_failed("down"))] {
                 let Turn::Lead(lead) = one.turn("k".to_owned()).await else { panic!("led") };
-                let waiting = Rc::new(other.turn("k".to_owned()));
+                let waiting = other.turn("k".to_owned());
                 let settle = async {
                     // Until the other has looked at least once.
-                    tokio::task::yield_now().await;
-                    thread::sleep(std::time::Duration::from_millis(80));
+                    tokio::time::sleep(Times::SETTLED.poll * 3).await;
                     lead.settle(outcome.clone());
                 };
-                let waiting = Rc::into_inner(waiting).unwrap();
                 let (ended, ()) = futures_util::future::join(waiting, settle).await;
                 let Turn::Ended(ended) = ended else { panic!("a second leader") };
                 assert_eq!(ended, outcome);

@@ -2,7 +2,9 @@
 //! [`shared::Shared`]. Nothing in here is ever a failed request: Redis away means a miss, or everybody for himself.
 //!
 //! Reading order: `address`, `link`, `client`, `caches`, then what is built of commands: `cache`, `bodies`, `flight`,
-//! `events`, `popularity`; last `values` and `shared`, the shards' way in.
+//! `events`, `popularity`, `queue`; last `values` and `shared`, the shards' way in.
+
+use std::time::Duration;
 
 pub mod address;
 pub mod bodies;
@@ -14,5 +16,15 @@ pub mod flight;
 mod link;
 pub mod popularity;
 pub mod probe;
+pub mod queue;
 pub mod shared;
 mod values;
+
+/// Renews a lease that is still its token's; for whoever keeps leases here.
+pub const LEASE_RENEW: &str = include_str!("scripts/lease_renew.lua");
+
+/// A time as Redis takes it.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
