@@ -128,9 +128,8 @@ fn bodies_go_with_the_gear_they_were_made_of() {
     });
 }
 
-/// Checklist rows 56 and 70.
 #[test]
-fn times_to_live_are_those_of_the_table_and_spread() {
+fn row_56_and_70_times_to_live_are_those_of_the_table_and_spread() {
     let server = redis();
     on_backplane(async {
         let ids = 0..100;
@@ -162,9 +161,8 @@ fn times_to_live_are_those_of_the_table_and_spread() {
     });
 }
 
-/// Checklist rows 66 and 67.
 #[test]
-fn results_are_found_by_the_time_of_their_gear_and_large_ones_are_not_shared() {
+fn row_66_and_67_results_are_found_by_the_time_of_their_gear_and_large_ones_are_not_shared() {
     let server = redis();
     on_backplane(async {
         let client = connected(&server.url()).await;

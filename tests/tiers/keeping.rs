@@ -70,7 +70,7 @@ fn row_74_and_76_results_are_written_behind_once_per_preset_and_renewed() {
 }
 
 #[test]
-fn row_75_what_was_answered_while_sql_was_away_is_there_afterwards() {
+fn row_75_and_131_what_was_answered_while_sql_was_away_is_there_afterwards() {
     let mut tiers = Tiers::start();
     let server = tiers.server(&[]);
     assert_eq!(source(&server.get(&v4("vor"))), "MISS");
@@ -84,7 +84,7 @@ fn row_75_what_was_answered_while_sql_was_away_is_there_afterwards() {
     assert!(server.metric("maple_store_pending") > 0.0);
     assert_eq!(source(&server.get(&v4("vor"))), "HIT-L1");
     tiers.maria.restart().unwrap();
-    until("row 131: it is healthy again", || state("healthy") == 1.0);
+    until("it is healthy again", || state("healthy") == 1.0);
     until("all is written", || tiers.count(SUMMARIES) == 3 * 21);
     assert_eq!((tiers.count(CHARACTERS), tiers.count(GEARS)), (21, 21));
     assert_eq!(server.metric("maple_store_given_up_total"), 0.0);
