@@ -301,12 +301,29 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     async fn forced(self: &Rc<Self>, key: BodyKey) -> Result<Body, Fault> {
         let ocid = key.character.ocid.clone();
         self.cool_down.borrow_mut().claim(&ocid, self.clock.monotonic())?;
+        if let Some(left) = self.cooling_elsewhere(&ocid).await {
+            self.cool_down.borrow_mut().give_back(&ocid);
+            let seconds = u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+            return Err(Fault::cool_down(seconds.max(1)));
+        }
         self.tower.probe.forced.add(1);
         let fetched = self.fetch(&key.character, true).await;
         if fetched.is_err() {
             self.cool_down.borrow_mut().give_back(&ocid);
+            if let Some(shared) = &self.backing.shared {
+                shared.give_back(ocid.as_str()).await;
+            }
         }
         self.body(key, &fetched?).await
+    }
+
+    /// What is left of the cool-down that another process has begun.
+    async fn cooling_elsewhere(&self, ocid: &Ocid) -> Option<Duration> {
+        let shared = self.backing.shared.as_ref()?;
+        if self.limits.force_cool_down.is_zero() {
+            return None;
+        }
+        shared.claim(ocid.as_str(), self.limits.force_cool_down).await
     }
 
     /// The body, and the payload it is from: the cached one while fresh, else a new one.
