@@ -15,10 +15,14 @@ use tokio::time::sleep;
 
 use crate::failure::Failure;
 use crate::failure::Outcome;
+use crate::http;
+use crate::load::Burst;
+use crate::load::with_status;
 use crate::metrics::Metrics;
 use crate::report::Report;
 use crate::sim::Seen;
 use crate::sim::Sim;
+use crate::sql::Sql;
 use crate::stack::Context;
 use crate::stack::Server;
 use crate::stack::environment;
@@ -43,6 +47,8 @@ pub(crate) enum Fault {
 /// Longest wait for something a scenario needs before it can go on.
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(5);
+/// Below the calls a server makes at once.
+const ASKED_AT_ONCE: usize = 40;
 const REDIS_UP: &str = "maple_redis_up";
 const STORE_STATE: &str = "maple_store_state";
 
@@ -85,6 +91,30 @@ impl Context {
 }
 
 impl Tier {
+    /// Makes characters that SQL has and Redis has not: the names are `prefix` and a number. The first server has
+    /// them as well.
+    pub(crate) async fn only_in_sql(&self, prefix: &str, count: usize) -> Outcome<()> {
+        const KEPT: &str = "SELECT COUNT(*) FROM character_equipment";
+        let mut sql = Sql::open(&self.db.url()).await?;
+        let wanted = sql.number(KEPT).await? + count as u64;
+        let mut asked = 0..count;
+        while !asked.is_empty() {
+            let some: Vec<_> = asked.by_ref().take(ASKED_AT_ONCE).collect();
+            let requests = some.iter().map(|n| http::expectation(&format!("{prefix}{n}"), ""));
+            let requests: Vec<_> = requests.collect();
+            let mut burst = Burst::send(self.servers[0].address(), &requests).await?;
+            let answered = with_status(&burst.gather(some.len(), PATIENCE).await, 200);
+            if answered < some.len() {
+                return Err(Failure::new(format!("{answered} of {} were made", some.len())));
+            }
+        }
+        let written = async || Ok(sql.number(KEPT).await? >= wanted);
+        until("everything is written", PATIENCE, written).await?;
+        let master = self.redis.master().ok_or_else(|| Failure::new("no master"))?;
+        self.redis.nodes[master].command(&["FLUSHALL"])?;
+        Ok(())
+    }
+
     /// Reports what the servers are and what everything has used.
     pub(crate) async fn account(&self, report: &mut Report) -> Outcome<()> {
         for server in &self.servers {
@@ -92,6 +122,47 @@ impl Tier {
         }
         report.measured("simulator CPU", format!("{:.2?}", self.sim.usage()?.cpu));
         Ok(())
+    }
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 2] = [Self::Freeze, Self::Crash];
+
+    /// Master and replica go away at once.
+    pub(crate) async fn take_redis(self, redis: Replicated) -> Outcome<Replicated> {
+        aside(redis, move |redis| {
+            redis.nodes.iter_mut().try_for_each(|node| match self {
+                Self::Crash => node.kill(),
+                Self::Freeze => node.pause(),
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn give_redis_back(self, redis: Replicated) -> Outcome<Replicated> {
+        aside(redis, move |redis| {
+            redis.nodes.iter_mut().try_for_each(|node| match self {
+                Self::Crash => node.restart(),
+                Self::Freeze => node.resume(),
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn take_sql(self, db: MariaDb) -> Outcome<MariaDb> {
+        aside(db, move |db| match self {
+            Self::Crash => db.kill(),
+            Self::Freeze => db.pause(),
+        })
+        .await
+    }
+
+    pub(crate) async fn give_sql_back(self, db: MariaDb) -> Outcome<MariaDb> {
+        aside(db, move |db| match self {
+            Self::Crash => db.restart(),
+            Self::Freeze => db.resume(),
+        })
+        .await
     }
 }
 

@@ -8,6 +8,8 @@ use crate::failure::Outcome;
 use crate::report::Report;
 use crate::stack::Context;
 
+mod c01_redis_dies;
+mod c02_sql_dies;
 mod c06b_slow_loris;
 mod c09_retry_storm;
 mod n01_thundering_herd;
@@ -51,6 +53,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(p02_force_reaches_all),
     scenario!(p04_leader_killed),
     scenario!(n04_connection_vampire),
+    scenario!(c01_redis_dies),
+    scenario!(c02_sql_dies),
 ];
 
 impl Scenario {

@@ -14,7 +14,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio::time::sleep;
 
-use crate::failure::Failure;
 use crate::failure::Outcome;
 use crate::http;
 use crate::http::Connection;
@@ -25,8 +24,6 @@ use crate::report::Report;
 use crate::sql::Sql;
 use crate::stack::Context;
 use crate::stack::Server;
-use crate::tier::Tier;
-use crate::tier::until;
 use crate::tier::until_seen;
 
 const NEW_NAMES: usize = 20;
@@ -43,14 +40,13 @@ const BUSY: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST p \
                     AND (p.COMMAND <> 'Sleep' OR t.trx_id IS NOT NULL)";
 const SESSIONS: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
                         WHERE USER = 'maple' AND ID <> CONNECTION_ID()";
-const CHARACTERS: &str = "SELECT COUNT(*) FROM character_equipment";
 
 pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     let delay = context.pick(Duration::from_secs(1), Duration::from_secs(5));
     let kept = context.pick(20, 100);
     let mut tier = context.tier(1, &[]).await?;
+    tier.only_in_sql("kept", kept).await?;
     let mut sql = Sql::open(&tier.db.url()).await?;
-    only_in_sql(&tier, &mut sql, kept).await?;
     // Nothing is left of the server that has written them.
     tier.servers.clear();
     let keys = [("store.pool", POOL), ("upstream.response_timeout", "20s")];
@@ -80,20 +76,6 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     tier.account(report).await
 }
 
-/// Characters that SQL has and Redis has not.
-async fn only_in_sql(tier: &Tier, sql: &mut Sql, count: usize) -> Outcome<()> {
-    let names: Vec<_> = (0..count).map(kept).collect();
-    let mut burst = Burst::send(tier.servers[0].address(), &names).await?;
-    let answered = with_status(&burst.gather(count, PATIENCE).await, 200);
-    if answered < count {
-        return Err(Failure::new(format!("{answered} of {count} names could be prepared")));
-    }
-    let written = async || Ok(sql.number(CHARACTERS).await? >= count as u64);
-    until("everything is written", PATIENCE, written).await?;
-    tier.redis.nodes[0].command(&["FLUSHALL"])?;
-    Ok(())
-}
-
 /// The most sessions that held anything at once.
 async fn busiest(sql: &mut Sql, end: Instant) -> Outcome<u64> {
     let mut most = 0;
@@ -109,14 +91,10 @@ async fn ask_for_kept(server: &Server, count: usize) -> Outcome<Seen> {
     let mut seen = Seen::default();
     for number in 0..count {
         let asked = Instant::now();
-        let reply = connection.exchange(&kept(number)).await?;
+        let reply = connection.exchange(&http::expectation(&format!("kept{number}"), "")).await?;
         seen.note(asked.elapsed(), &reply);
     }
     Ok(seen)
-}
-
-fn kept(number: usize) -> Vec<u8> {
-    http::expectation(&format!("kept{number}"), "")
 }
 
 async fn failed(server: &Server) -> Outcome<f64> {
