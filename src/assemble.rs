@@ -202,6 +202,8 @@ impl Server {
         for shard in &mut self.shards {
             shard.stop(grace);
         }
+        // Not one after the other: a connection of one may wait for the work of another.
+        self.shards.iter().for_each(ShardThread::await_drained);
         for shard in self.shards.drain(..) {
             let (id, exit) = (shard.id, shard.join());
             tracing::info!(shard = %id, ?exit, "ended");

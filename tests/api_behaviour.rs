@@ -4,12 +4,14 @@
 
 mod api_support;
 
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use api_support::Stack;
 use api_support::encoded;
+use api_support::exchange;
 use api_support::v4;
 
 /// Answers from connections that the kernel spreads over both shards.
@@ -359,4 +361,25 @@ fn beyond_the_bound_requests_are_refused_before_they_cost_anything() {
     for reply in replies.iter().filter(|reply| reply.status != 200) {
         assert_eq!(reply.problem(), (503, "S007".to_owned(), Some(60)));
     }
+}
+
+/// Once a shard without connections ended at once, and whoever waited on another shard for its work waited in vain until
+/// the grace or the deadline was over.
+#[test]
+fn who_waits_when_the_server_is_stopped_is_answered() {
+    // With so many shards the one connection waits for another shard nearly every time.
+    let stack = Stack::start(&[("server.shards", "8")]);
+    stack.sim_set(r#"{"gate":"hold"}"#);
+    let address = stack.server.address();
+    let asking = thread::spawn(move || exchange(address, "GET", &v4("강은호"), &[], b""));
+    within(Duration::from_secs(5), "the call is on its way", || stack.sim_gauge("held") == 1);
+    let Stack { server, sim } = stack;
+    let stopping = thread::spawn(move || server.stop(Duration::from_secs(10)));
+    within(Duration::from_secs(5), "it stops listening", || TcpStream::connect(address).is_err());
+    // For a shard without connections to end, if it did.
+    pause(Duration::from_millis(100));
+    let json = [("Content-Type", "application/json")];
+    exchange(sim.addr(), "POST", "/_sim/set", &json, br#"{"gate":"open"}"#);
+    assert_eq!(asking.join().unwrap().status, 200);
+    stopping.join().unwrap();
 }

@@ -113,9 +113,13 @@ pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
 
 /// The request for a character's expectation, as a browser sends it.
 pub(crate) fn expectation(name: &str, query: &str) -> Vec<u8> {
-    let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let path = format!("/api/v4/characters/{name}/expectation{query}");
+    let path = format!("/api/v4/characters/{}/expectation{query}", encoded(name));
     format!("GET {path} HTTP/1.1\r\nHost: chaos\r\nAccept-Encoding: gzip\r\n\r\n").into_bytes()
+}
+
+/// A name as a segment of a path.
+pub(crate) fn encoded(name: &str) -> String {
+    name.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn bad(part: &str) -> io::Error {

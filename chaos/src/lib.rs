@@ -2,6 +2,6 @@
 //! children that do not outlive them. The scenarios are the program's alone.
 
 pub mod child;
-mod loopback;
+pub mod loopback;
 pub mod relay;
 pub mod services;

@@ -46,6 +46,8 @@ pub(crate) struct Seen {
     latencies: Vec<Duration>,
     /// Counts by what went wrong: a status other than 200, or an I/O error.
     pub(crate) errors: BTreeMap<String, u64>,
+    /// Counts of answers by their X-Cache.
+    sources: BTreeMap<String, u64>,
 }
 
 impl Burst {
@@ -100,6 +102,15 @@ pub(crate) fn with_status(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status() == Some(status)).count()
 }
 
+/// How many bodies there are among the answers, each counted once.
+pub(crate) fn distinct_bodies(answers: &[Answer]) -> usize {
+    let replies = answers.iter().filter_map(|answer| answer.reply.as_ref().ok());
+    let mut bodies: Vec<&[u8]> = replies.map(|reply| reply.body.as_slice()).collect();
+    bodies.sort_unstable();
+    bodies.dedup();
+    bodies.len()
+}
+
 /// The longest of some durations; zero of none.
 pub(crate) fn longest(durations: impl Iterator<Item = Duration>) -> Duration {
     durations.max().unwrap_or_default()
@@ -108,14 +119,26 @@ pub(crate) fn longest(durations: impl Iterator<Item = Duration>) -> Duration {
 impl OpenLoop {
     /// Asks at the fixed rate until the time is over.
     pub(crate) async fn run(&self, server: SocketAddr, request: &[u8]) -> Outcome<Seen> {
+        let request = request.to_vec();
+        self.run_each(server, move |_| request.clone()).await
+    }
+
+    /// The same with a request for each number from 0 on.
+    pub(crate) async fn run_each(
+        &self,
+        server: SocketAddr,
+        request: impl Fn(usize) -> Vec<u8> + Clone + Send + 'static,
+    ) -> Outcome<Seen> {
         let mut workers = JoinSet::new();
         let interval = Duration::from_secs(1) / self.rate_per_second;
         let start = Instant::now() + Duration::from_millis(100);
         for first in 0..self.connections {
-            let (request, connection) = (request.to_vec(), Connection::open(server).await?);
+            let connection = Connection::open(server).await?;
             let (step, end) = (interval * self.connections, start + self.duration);
-            let first = start + interval * first;
-            workers.spawn(worker(server, connection, request, (first, step, end)));
+            let due = start + interval * first;
+            let (request, connections) = (request.clone(), self.connections as usize);
+            let request = move |turn: usize| request(first as usize + turn * connections);
+            workers.spawn(worker(server, connection, request, (due, step, end)));
         }
         let mut seen = Seen::default();
         while let Some(worker) = workers.join_next().await {
@@ -128,15 +151,14 @@ impl OpenLoop {
 async fn worker(
     server: SocketAddr,
     mut connection: Connection,
-    request: Vec<u8>,
+    request: impl Fn(usize) -> Vec<u8>,
     (mut due, step, end): (Instant, Duration, Instant),
 ) -> Seen {
-    let mut seen = Seen::default();
+    let (mut seen, mut turn) = (Seen::default(), 0);
     while due < end {
         sleep_until(due).await;
-        match connection.exchange(&request).await {
-            Ok(reply) if reply.status == 200 => seen.latencies.push(due.elapsed()),
-            Ok(reply) => seen.error(reply.status.to_string()),
+        match connection.exchange(&request(turn)).await {
+            Ok(reply) => seen.note(due.elapsed(), &reply),
             Err(error) => {
                 seen.error(error.kind().to_string());
                 match Connection::open(server).await {
@@ -146,6 +168,7 @@ async fn worker(
             }
         }
         due += step;
+        turn += 1;
     }
     seen
 }
@@ -171,15 +194,40 @@ impl Seen {
         format!("{p50:.2?} / {p99:.2?} / {p999:.2?} / {max:.2?} of {count} answers")
     }
 
+    /// Answers with this X-Cache.
+    pub(crate) fn from(&self, source: &str) -> u64 {
+        self.sources.get(source).copied().unwrap_or(0)
+    }
+
+    /// Answers by their X-Cache, for a report.
+    pub(crate) fn sources(&self) -> String {
+        format!("{:?}", self.sources)
+    }
+
+    /// Counts an answer.
+    pub(crate) fn note(&mut self, latency: Duration, reply: &Reply) {
+        if reply.status != 200 {
+            return self.error(reply.status.to_string());
+        }
+        self.latencies.push(latency);
+        let source = reply.header("x-cache").unwrap_or("none");
+        *self.sources.entry(source.to_owned()).or_default() += 1;
+    }
+
     fn error(&mut self, what: String) {
         *self.errors.entry(what).or_default() += 1;
     }
 
     fn merge(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
-        for (what, count) in other.errors {
-            *self.errors.entry(what).or_default() += count;
-        }
+        add(&mut self.errors, other.errors);
+        add(&mut self.sources, other.sources);
+    }
+}
+
+fn add(sums: &mut BTreeMap<String, u64>, counts: BTreeMap<String, u64>) {
+    for (what, count) in counts {
+        *sums.entry(what).or_default() += count;
     }
 }
 

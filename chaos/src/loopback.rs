@@ -16,12 +16,16 @@ const DRAWS_MAX: usize = 1_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// This port of this machine.
-pub(crate) fn address(port: u16) -> SocketAddr {
+#[must_use]
+pub fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// A port nobody listens on, drawn at random: other test runs draw from the same range.
-pub(crate) fn free_port() -> io::Result<u16> {
+///
+/// # Errors
+/// Every port drawn was taken.
+pub fn free_port() -> io::Result<u16> {
     let span = u64::from(PORTS.end - PORTS.start);
     let mut draws = (0..DRAWS_MAX).map(|_| {
         let offset = u16::try_from(random() % span).expect("below a span of u16");

@@ -1,6 +1,7 @@
 //! `cargo chaos`: drives the built server through faults and checks what must hold. A black box: it knows the
 //! command line, HTTP, the metrics page and /proc, and nothing of the server's library.
-//! Reading order: `scenarios`, `stack`, `load`, then the tools: `process`, `http`, `sim`, `metrics`, `report`.
+//! Reading order: `scenarios`, `stack`, `tier`, `load`, then the tools: `process`, `http`, `sim`, `sql`, `metrics`,
+//! `report`.
 //! Apart from scenarios, `local` starts servers for a person.
 
 mod failure;
@@ -13,8 +14,10 @@ mod recorder;
 mod report;
 mod scenarios;
 mod sim;
+mod sql;
 mod stack;
 mod suite;
+mod tier;
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -59,6 +59,12 @@ impl Sim {
         self.admin("POST", "set", switches).await.map(drop)
     }
 
+    /// From now on a character wears something else; each revision is other gear.
+    pub(crate) async fn change_gear(&self, name: &str, revision: u32) -> Outcome<()> {
+        let change = serde_json::json!({ "name": name, "revision": revision });
+        self.admin("POST", "character", &change.to_string()).await.map(drop)
+    }
+
     /// Switches as at the start, counters to zero.
     pub(crate) async fn reset(&self) -> Outcome<()> {
         self.admin("POST", "reset", "").await.map(drop)

@@ -1,5 +1,6 @@
 //! What every scenario begins with: a server of two shards in front of an upstream, both new, both its own.
-//! The scale decides how long and how many; a scenario never looks at it otherwise.
+//! The scale decides how long and how many; a scenario never looks at it otherwise. Several servers over stores
+//! they share: `tier`.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,10 +8,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use chaos::loopback;
 use clap::ValueEnum;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::failure::Failure;
 use crate::failure::Outcome;
 use crate::http;
 use crate::metrics::Metrics;
@@ -45,6 +48,18 @@ pub(crate) struct Stack {
 /// A running server.
 pub(crate) struct Server {
     process: Process,
+    plan: Plan,
+}
+
+/// How a server is started; the same each time, so that a restart finds its port and its data.
+struct Plan {
+    binary: PathBuf,
+    /// For logs.
+    folder: PathBuf,
+    data: PathBuf,
+    listen: SocketAddr,
+    upstream: String,
+    environment: Vec<(String, String)>,
 }
 
 /// Shards of every server here: two, so that hops and near caches take part.
@@ -79,10 +94,15 @@ impl Context {
 
     /// A server over an upstream of one's own.
     pub(crate) async fn server(&self, upstream: &str, keys: &[(&str, &str)]) -> Outcome<Server> {
-        let variable = |key: &str| format!("MAPLE_{}", key.replace('.', "_").to_uppercase());
-        let environment: Vec<(String, String)> =
-            keys.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
-        Server::start(&self.binary, self.folder.path(), upstream, &environment).await
+        Server::start(&self.binary, self.folder.path(), upstream, &environment(keys)).await
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The logs of everything started, for a person who wants to know why it failed.
@@ -107,13 +127,35 @@ impl Server {
         upstream: &str,
         environment: &[(String, String)],
     ) -> Outcome<Self> {
-        let data = tempfile::tempdir_in(folder)?.keep();
-        let mut command = Command::new(binary);
-        command.args(["--listen", "127.0.0.1:0", "--upstream", upstream]);
-        command.args(["--shards", &SHARDS.to_string()]).arg("--data").arg(data);
-        // Nothing from the shell that started this program may configure the server.
-        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
-        Ok(Self { process: Process::start(command, folder, "address=").await? })
+        Self::start_at(loopback::address(0), binary, folder, upstream, environment).await
+    }
+
+    /// As [`start`](Self::start), on this port.
+    pub(crate) async fn start_at(
+        listen: SocketAddr,
+        binary: &Path,
+        folder: &Path,
+        upstream: &str,
+        environment: &[(String, String)],
+    ) -> Outcome<Self> {
+        let plan = Plan {
+            binary: binary.to_owned(),
+            folder: folder.to_owned(),
+            data: tempfile::tempdir_in(folder)?.keep(),
+            listen,
+            upstream: upstream.to_owned(),
+            environment: environment.to_vec(),
+        };
+        Ok(Self { process: plan.start().await?, plan })
+    }
+
+    /// Ends it in order and starts it again on its port and its data.
+    pub(crate) async fn restart(self) -> Outcome<Self> {
+        let Self { process, plan } = self;
+        if !process.stop().await? {
+            return Err(Failure::new("a server did not end in order"));
+        }
+        Ok(Self { process: plan.start().await?, plan })
     }
 
     /// Asks it to end and waits. Whether it ended in order.
@@ -148,6 +190,17 @@ impl Server {
     }
 }
 
+impl Plan {
+    async fn start(&self) -> Outcome<Process> {
+        let mut command = Command::new(&self.binary);
+        command.args(["--listen", &self.listen.to_string(), "--upstream", &self.upstream]);
+        command.args(["--shards", &SHARDS.to_string()]).arg("--data").arg(&self.data);
+        // Nothing from the shell that started this program may configure the server.
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::start(command, &self.folder, "address=").await
+    }
+}
+
 impl Stack {
     /// Reports what the server is and what both processes have used.
     pub(crate) async fn account(&self, report: &mut Report) -> Outcome<()> {
@@ -155,6 +208,12 @@ impl Stack {
         report.measured("simulator CPU", format!("{:.2?}", self.sim.usage()?.cpu));
         Ok(())
     }
+}
+
+/// Configuration keys as the environment that sets them.
+pub(crate) fn environment(keys: &[(&str, &str)]) -> Vec<(String, String)> {
+    let variable = |key: &str| format!("MAPLE_{}", key.replace('.', "_").to_uppercase());
+    keys.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect()
 }
 
 fn tail(log: &str) -> String {

@@ -15,6 +15,7 @@ use std::os::fd::AsRawFd as _;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::rc::Rc;
+use std::sync::mpsc::Receiver;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -99,7 +100,17 @@ pub struct ShardThread {
     /// What it runs on; worth a log line and a metric.
     pub driver: DriverKind,
     stop: Option<oneshot::Sender<Duration>>,
+    drained: Receiver<()>,
+    /// Dropped when the shard may end.
+    release: oneshot::Sender<()>,
     thread: JoinHandle<Option<Exit>>,
+}
+
+/// The shard's side of its end, step by step.
+struct Ending {
+    stopped: oneshot::Receiver<Duration>,
+    drained: SyncSender<()>,
+    released: oneshot::Receiver<()>,
 }
 
 impl ShardThread {
@@ -111,9 +122,17 @@ impl ShardThread {
         }
     }
 
-    /// Waits for the end of the thread.
+    /// Waits until a shard that was stopped has no connection any more. Until it is joined it goes on with its work for
+    /// other shards, whose connections may be waiting for that.
+    pub fn await_drained(&self) {
+        // Fails when the shard has ended by itself.
+        let _ = self.drained.recv();
+    }
+
+    /// Lets the shard end once its connections are gone, and waits for the end of the thread.
     #[must_use]
     pub fn join(self) -> Exit {
+        drop(self.release);
         let ended = self.thread.join();
         let exit = ended.unwrap_or_else(|panic| Some(Exit::Panicked(panic_text(&*panic))));
         exit.expect("a thread that reported itself as serving ends with an exit")
@@ -134,8 +153,11 @@ pub fn start<S: Service>(
     let id = setup.id;
     let (started, answer) = sync_channel(1);
     let (stop, stopped) = oneshot::channel();
+    let (drained, await_drained) = sync_channel(1);
+    let (release, released) = oneshot::channel();
+    let ending = Ending { stopped, drained, released };
     let body = move || {
-        let exit = thread_main(setup, listener, init, started, stopped);
+        let exit = thread_main(setup, listener, init, started, ending);
         if let Some(exit) = &exit {
             on_exit(id, exit);
         }
@@ -144,7 +166,14 @@ pub fn start<S: Service>(
     let builder = thread::Builder::new().name(format!("shard-{id}"));
     let thread = builder.spawn(body).map_err(StartError::Thread)?;
     match answer.recv() {
-        Ok(Ok(driver)) => Ok(ShardThread { id, driver, stop: Some(stop), thread }),
+        Ok(Ok(driver)) => Ok(ShardThread {
+            id,
+            driver,
+            stop: Some(stop),
+            drained: await_drained,
+            release,
+            thread,
+        }),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(StartError::Panicked(match thread.join() {
             Err(panic) => panic_text(&*panic),
@@ -162,7 +191,7 @@ fn thread_main<S: Service>(
     listener: TcpListener,
     init: impl FnOnce(&Shard) -> Result<S, String>,
     started: Answer,
-    stopped: oneshot::Receiver<Duration>,
+    ending: Ending,
 ) -> Option<Exit> {
     let refuse = |error| {
         // Fails only when the starter is gone, and then nobody wants to know.
@@ -183,7 +212,7 @@ fn thread_main<S: Service>(
         let (shard, service, listener) = prepare(&setup, driver, listener, init)?;
         serving.set(true);
         let _ = started.send(Ok(driver));
-        Ok(serve(setup, shard, service, listener, stopped).await)
+        Ok(serve(setup, shard, service, listener, ending).await)
     };
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(life)));
     // Dropping a runtime frees buffers the kernel may still write to, and the wake-up descriptor other threads may
@@ -265,7 +294,7 @@ async fn serve<S: Service>(
     shard: Shard,
     service: Rc<S>,
     listener: monoio::net::TcpListener,
-    stopped: oneshot::Receiver<Duration>,
+    ending: Ending,
 ) -> Exit {
     let ticking = shard.clone();
     let stalls = StallMeter::new(COARSE_TICK, shard.clock.precise().monotonic());
@@ -290,7 +319,7 @@ async fn serve<S: Service>(
     });
 
     // An error means that the starter dropped its handle: stop without grace.
-    let grace = stopped.await.unwrap_or_default();
+    let grace = ending.stopped.await.unwrap_or_default();
     stopping.set(true);
     let _canceller = canceller.cancel();
     accept.await;
@@ -301,6 +330,9 @@ async fn serve<S: Service>(
         shard.connections.cut();
         wait_until_empty(&shard, CUT_GRACE).await;
     }
+    // Nobody waits for it when the starter has dropped its handle; then this does not wait either.
+    let _ = ending.drained.send(());
+    let _ = ending.released.await;
     // Descriptors are closed by tasks of the runtime: let them run.
     spawn::sleep(DRAIN_POLL).await;
     Exit::Stopped { cut }

@@ -8,12 +8,18 @@ use crate::failure::Outcome;
 use crate::report::Report;
 use crate::stack::Context;
 
+mod c01_redis_dies;
+mod c02_sql_dies;
 mod c06b_slow_loris;
 mod c09_retry_storm;
 mod n01_thundering_herd;
 mod n03_saturation;
+mod n04_connection_vampire;
 mod n05_hot_key;
 mod n06_client_gone;
+mod p01_one_flight;
+mod p02_force_reaches_all;
+mod p04_leader_killed;
 
 /// One scenario.
 pub(crate) struct Scenario {
@@ -43,6 +49,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(n06_client_gone),
     scenario!(c06b_slow_loris),
     scenario!(c09_retry_storm),
+    scenario!(p01_one_flight),
+    scenario!(p02_force_reaches_all),
+    scenario!(p04_leader_killed),
+    scenario!(n04_connection_vampire),
+    scenario!(c01_redis_dies),
+    scenario!(c02_sql_dies),
 ];
 
 impl Scenario {

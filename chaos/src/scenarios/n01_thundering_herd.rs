@@ -17,6 +17,7 @@ use crate::failure::Outcome;
 use crate::http;
 use crate::load::Answer;
 use crate::load::Burst;
+use crate::load::distinct_bodies;
 use crate::load::longest;
 use crate::load::with_status;
 use crate::report::Report;
@@ -111,12 +112,4 @@ async fn held_too_long(context: &Context, report: &mut Report, herd: usize) -> O
 
 fn herd_of(name: &str, count: usize) -> Vec<Vec<u8>> {
     vec![http::expectation(name, ""); count]
-}
-
-fn distinct_bodies(answers: &[Answer]) -> usize {
-    let replies = answers.iter().filter_map(|answer| answer.reply.as_ref().ok());
-    let mut bodies: Vec<&[u8]> = replies.map(|reply| reply.body.as_slice()).collect();
-    bodies.sort_unstable();
-    bodies.dedup();
-    bodies.len()
 }

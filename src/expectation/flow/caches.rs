@@ -163,14 +163,18 @@ impl Caches {
     }
 
     /// A newer payload makes every body of the character obsolete; an older one (a slow plain fetch overtaken by a
-    /// forced one) changes nothing. Bodies under another spelling of the name are left to [`Caches::body`].
+    /// forced one) changes nothing. The same one, found again because the game says nothing, leaves the bodies made from
+    /// it. Bodies under another spelling of the name are left to [`Caches::body`].
     pub(super) fn replace(&self, character: &Character, fetched: &Fetched) {
         if self.is_outdated(&character.ocid, fetched.born) {
             return;
         }
         let mut bodies = self.bodies.borrow_mut();
         for (view, stale) in View::ALL.into_iter().flat_map(|view| [(view, false), (view, true)]) {
-            bodies.remove(&BodyKey { character: character.clone(), view, stale });
+            let key = BodyKey { character: character.clone(), view, stale };
+            if bodies.get(&key).is_some_and(|(_, born)| born != fetched.born) {
+                bodies.remove(&key);
+            }
         }
         let payload = Believed { value: fetched.clone(), flushes: self.flushes.get() };
         self.payloads.borrow_mut().put(character.ocid.clone(), payload, fetched.born);
