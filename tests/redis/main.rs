@@ -10,5 +10,6 @@ mod locks;
 mod measure;
 mod popularity;
 mod queue;
+mod second_tier;
 mod shared;
 mod support;
