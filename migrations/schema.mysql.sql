@@ -102,6 +102,30 @@ CREATE TABLE game_character (
     UNIQUE KEY uk_user_ign (user_ign)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
+CREATE TABLE lock_book (
+    node          varchar(128) NOT NULL,
+    meeting       bigint unsigned NOT NULL,
+    seen_ms       bigint unsigned NOT NULL,
+    left_first_ms bigint unsigned NULL,
+    uses_second   tinyint(1) NOT NULL,
+    PRIMARY KEY (node),
+    KEY idx_seen (seen_ms)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+CREATE TABLE lock_lease (
+    name       varchar(128) NOT NULL,
+    token      varchar(160) NOT NULL,
+    fence      bigint unsigned NOT NULL,
+    expires_ms bigint unsigned NOT NULL,
+    PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+CREATE TABLE lock_meeting (
+    id       tinyint unsigned NOT NULL,
+    meetings bigint unsigned NOT NULL,
+    PRIMARY KEY (id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
 CREATE TABLE member (
     id         bigint unsigned NOT NULL AUTO_INCREMENT,
     version    bigint NOT NULL DEFAULT 0,

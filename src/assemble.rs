@@ -2,6 +2,7 @@
 //! before everything that can fail has succeeded.
 
 mod backing;
+mod jobs;
 mod shared;
 
 use std::io;
@@ -31,6 +32,7 @@ use valuation::rules::DEFAULT;
 use valuation::rules::Ruleset;
 
 use backing::Kept;
+use jobs::Counted;
 
 use crate::backplane::Backplane;
 use crate::build;
@@ -136,7 +138,8 @@ impl Server {
         let store = backing::open(config, &game_name(kind, &base_url))?;
         let (mailboxes, inboxes) = mailbox::lanes(count);
         let (instance, edition) = (shared::instance(config), edition(config, &rules)?);
-        let memory = shared::open(config, instance, edition, &mailboxes)?;
+        let (counted, jobs) = jobs::open(config, &instance)?;
+        let memory = shared::open(config, instance, edition, &mailboxes, jobs)?;
         let client = client_config(config, &base_url);
         let guests = store.guest.into_iter().chain(memory.guest).collect();
         let backplane = Backplane::start(client, guards(config), guests)
@@ -166,6 +169,7 @@ impl Server {
                 compute: compute.clone(),
                 kept: store.kept.clone(),
                 shared: memory.shared.clone(),
+                jobs: counted.clone(),
                 about: Arc::clone(&about),
                 mailboxes: mailboxes.clone(),
                 inbox,
@@ -290,6 +294,7 @@ struct Parts {
     compute: Compute,
     kept: Kept,
     shared: Option<SharedRedis>,
+    jobs: Counted,
     about: Arc<About>,
     mailboxes: Mailboxes<Event>,
     inbox: Inbox<Event>,
@@ -329,7 +334,7 @@ impl Parts {
         if let Some(shared) = self.shared.clone() {
             shards::spawn::spawn(report_visits(Rc::clone(&owner), shared));
         }
-        let renderer = renderer(self.backplane, self.compute, self.kept, self.shared);
+        let renderer = renderer(self.backplane, self.compute, self.kept, (self.shared, self.jobs));
         let fine = Rc::new(SystemClock::new());
         let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
         let timeouts = Timeouts {
@@ -403,24 +408,34 @@ fn renderer(
     backplane: Backplane,
     compute: Compute,
     kept: Kept,
-    shared: Option<SharedRedis>,
+    (shared, jobs): (Option<SharedRedis>, Counted),
 ) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
     move |reports| {
         let store = kept.snapshot();
         let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
-        let shared = shared.clone();
+        let (shared, jobs) = (shared.clone(), jobs.clone());
         Box::pin(async move {
             let shared = match &shared {
                 Some(shared) => shared.snapshot().await,
                 None => None,
             };
+            let jobs = jobs.snapshot().await;
             let render = move |upstream: &UpstreamSnapshot| {
                 let silent = reports.iter().filter(|report| report.is_none()).count();
                 let shards = reports.into_iter().flatten().collect();
                 let compute = ComputeScrape { pending, done, busy_us };
                 let process = ProcessScrape::read();
                 let upstream = *upstream;
-                names::render(&Scrape { shards, silent, upstream, compute, store, shared, process })
+                names::render(&Scrape {
+                    shards,
+                    silent,
+                    upstream,
+                    compute,
+                    store,
+                    shared,
+                    jobs,
+                    process,
+                })
             };
             backplane.render(render).await
         })

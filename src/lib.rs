@@ -11,6 +11,7 @@ pub mod error;
 pub mod expectation;
 pub mod gzip;
 pub mod http;
+pub mod jobs;
 pub mod korean_time;
 pub mod limits;
 pub mod locks;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
 use super::StartError;
+use super::jobs::Jobs;
 use crate::backplane::Guest;
 use crate::config::Config;
 use crate::config::SharedMemory;
@@ -42,12 +43,13 @@ pub(super) struct Opened {
     pub(super) guest: Option<Guest>,
 }
 
-/// Opens what was configured; connects to nothing yet. `edition` tells apart what builds and rulesets make of gear.
+/// Opens what was configured, with the jobs that run beside it; connects to nothing yet. `edition` tells apart what builds and rulesets make of gear.
 pub(super) fn open(
     config: &Config,
     instance: String,
     edition: String,
     mailboxes: &Mailboxes<Event>,
+    jobs: Jobs,
 ) -> Result<Opened, StartError> {
     let Some(memory) = &config.shared else {
         return Ok(Opened { shared: None, guest: None });
@@ -66,8 +68,9 @@ pub(super) fn open(
     };
     let times = times(memory);
     let mailboxes = mailboxes.clone();
-    let guest: Guest =
-        Box::new(move || Box::pin(run(client, times, (instance, edition), orders, mailboxes)));
+    let guest: Guest = Box::new(move || {
+        Box::pin(run(client, times, (instance, edition), orders, mailboxes, jobs))
+    });
     Ok(Opened { shared: Some(handle), guest: Some(guest) })
 }
 
@@ -81,12 +84,14 @@ async fn run(
     (instance, edition): (String, String),
     orders: Orders,
     mailboxes: Mailboxes<Event>,
+    jobs: Jobs,
 ) {
     let (client, keeper) = Client::new(config, Rc::new(SystemClock::new()));
     spawn_local(keeper.run());
     let bus = Bus::new(client.clone(), &instance);
     let (news, heard) = mpsc::channel(NEWS_MAX);
-    spawn_local(tell(heard, mailboxes));
+    spawn_local(tell(heard, mailboxes.clone()));
+    jobs.begin(client.clone(), mailboxes);
     spawn_local(bus.clone().listen(move |event| {
         // Full: the last of what waits is that everything is to be doubted, see `tell`.
         let _ = news.try_send(event);
@@ -116,7 +121,8 @@ async fn tell(mut heard: mpsc::Receiver<events::Event>, mailboxes: Mailboxes<Eve
     }
 }
 
-fn deliver(
+/// Waits for room in the mailbox.
+pub(super) fn deliver(
     mailboxes: &Mailboxes<Event>,
     shard: ShardId,
     question: Question,
@@ -146,7 +152,7 @@ pub(super) fn instance(config: &Config) -> String {
     }
 }
 
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     use std::hash::BuildHasher;
     std::hash::RandomState::new().hash_one(std::process::id())
 }

@@ -16,6 +16,7 @@ use crate::locks::gate::Gate;
 use crate::locks::rule::Report;
 use crate::locks::rule::Standing;
 use crate::locks::rule::Times;
+use crate::locks::tier::FirstTier;
 use crate::locks::tier::SecondTier;
 use crate::locks::tier::Taken;
 use crate::locks::tier::Tier;
@@ -57,8 +58,14 @@ pub enum Acquired<T> {
     Closed,
 }
 
-/// The locks of this process.
+/// The locks of this process. Cheap to clone; of one thread.
 pub struct Locks<F, S>(Rc<Inner<F, S>>);
+
+impl<F, S> Clone for Locks<F, S> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
 
 /// What keeps this process in the book.
 pub struct Meetings<F, S>(Rc<Inner<F, S>>);
@@ -224,7 +231,7 @@ impl Guards {
     }
 }
 
-impl<F: Tier, S: SecondTier> Meetings<F, S> {
+impl<F: FirstTier, S: SecondTier> Meetings<F, S> {
     /// Meets again and again. Never ends.
     pub async fn run(self) {
         let inner = &*self.0;

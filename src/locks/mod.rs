@@ -2,10 +2,11 @@
 //! fencing token that grows; that somebody else has it is an answer, not a failure.
 //!
 //! There are two tiers, Redis and, only when Redis is away for everybody, SQL: docs/adr/0007. Reading order: `tier` (what
-//! a tier is), `rule` (which tier may be used; pure), `gate` (what this process may do now; pure), `held` (locks as their users see them), `redis`.
+//! a tier is), `rule` (which tier may be used; pure), `gate` (what this process may do now; pure), `held` (locks as their users see them), `redis`, `sql`.
 
 pub mod gate;
 pub mod held;
 pub mod redis;
 pub mod rule;
+pub mod sql;
 pub mod tier;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::Script;
 
+use crate::locks::tier::FirstTier;
 use crate::locks::tier::Taken;
 use crate::locks::tier::Tier;
 use crate::locks::tier::Unreachable;
@@ -58,7 +59,9 @@ impl Tier for RedisTier {
             tracing::debug!(name, %trouble, "a lock is left to run out");
         }
     }
+}
 
+impl FirstTier for RedisTier {
     fn is_reachable(&self) -> bool {
         self.client.is_connected()
     }

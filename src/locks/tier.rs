@@ -26,7 +26,8 @@ pub struct Unreachable;
 /// A keeper of leases.
 pub trait Tier {
     /// Grants `name` to `token` for `lease` from when the tier hears of it, if nobody has it. Asked again with the same
-    /// token it says the same.
+    /// token it begins the lease anew and says the same: whoever did not hear the first answer counts from the second
+    /// question.
     fn take(
         &self,
         name: &str,
@@ -44,7 +45,10 @@ pub trait Tier {
 
     /// Ends a lease if it is this token's. What fails here ends by itself.
     fn release(&self, name: &str, token: &str) -> impl Future<Output = ()>;
+}
 
+/// The tier to use while it is there.
+pub trait FirstTier: Tier {
     /// Whether it can be reached, as far as is known without asking it.
     fn is_reachable(&self) -> bool;
 }
@@ -74,10 +78,6 @@ impl Tier for NoSecond {
     }
 
     async fn release(&self, _: &str, _: &str) {}
-
-    fn is_reachable(&self) -> bool {
-        false
-    }
 }
 
 impl SecondTier for NoSecond {

@@ -1,6 +1,8 @@
 //! The table of metrics: name, kind, help, and where each number comes from. `docs/METRICS.md` lists the same names
 //! for people, and which name of the older system each stands for; a test compares the two.
 
+mod jobs;
+
 use crate::build;
 use crate::http::probe::REFUSALS;
 use crate::metrics::latency::BOUNDS_US;
@@ -229,6 +231,7 @@ pub fn render(scrape: &Scrape) -> String {
     upstream(&mut text, scrape);
     store(&mut text, scrape);
     shared(&mut text, scrape);
+    jobs::render(&mut text, scrape);
     process(&mut text, scrape);
     text.finish()
 }

@@ -3,6 +3,8 @@
 use crate::expectation::flow::Held;
 use crate::expectation::probe::FlowSnapshot;
 use crate::http::probe::EdgeSnapshot;
+use crate::jobs::warm_up::WarmUpSnapshot;
+use crate::locks::held::LockSnapshot;
 use crate::metrics::requests::Series;
 use crate::stores::probe::StoreSnapshot;
 use crate::stores::redis::probe::RedisSnapshot;
@@ -62,6 +64,17 @@ pub struct ComputeScrape {
     pub busy_us: u64,
 }
 
+/// Locks, and the jobs under them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobsScrape {
+    /// Locks.
+    pub locks: LockSnapshot,
+    /// Sessions of the second tier: at work, idle.
+    pub sessions: (u64, u64),
+    /// The warm-up.
+    pub warm_up: WarmUpSnapshot,
+}
+
 /// What the kernel says about the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessScrape {
@@ -105,6 +118,8 @@ pub struct Scrape {
     pub store: Option<StoreSnapshot>,
     /// The memory shared with other processes, if there is one.
     pub shared: Option<RedisSnapshot>,
+    /// Jobs, if there can be any.
+    pub jobs: Option<JobsScrape>,
     /// The process.
     pub process: ProcessScrape,
 }

@@ -77,6 +77,13 @@ pub enum Question {
         /// Where the answer goes.
         reply: Reply<Basic>,
     },
+    /// Make the plain answer about a character ready, as if a client had asked the receiver for it.
+    Prepare {
+        /// The name as it was counted.
+        name: String,
+        /// Where it goes that it is, or why not.
+        reply: Reply<()>,
+    },
     /// A character changed: forget its finished answers.
     Invalidate {
         /// Its id.
@@ -210,6 +217,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
             Question::Facts { ocid, reply } => {
                 reply_with(reply, self.flow.facts(&Ocid::new(&ocid))).await;
             }
+            Question::Prepare { name, reply } => reply_with(reply, self.prepare(&name)).await,
             Question::Invalidate { ocid, done } => {
                 self.near.invalidate(&Ocid::new(&ocid));
                 // The asker may have given up waiting; what it asked for is done.
@@ -333,6 +341,18 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
             _ => self.directory.resolve(&name, again).await?,
         };
         Ok((ocid.map(|ocid| ocid.as_str().to_owned()), age))
+    }
+
+    async fn prepare(&self, name: &str) -> Result<(), Fault> {
+        let wanted = Wanted {
+            view: View::Expectation,
+            force: false,
+            encoding: Encoding::Gzip,
+            target: None,
+            counts: false,
+        };
+        // Nothing is kept near, so that it does not matter when it was asked for.
+        self.document(CharacterName::parse(name)?, wanted, Duration::ZERO).await.map(drop)
     }
 
     async fn facts(&self, ocid: &Ocid) -> Result<Basic, Fault> {

@@ -69,6 +69,11 @@ pub const MYSQL: &[Migration] = &[
         name: "upstream_outbox",
         sql: include_str!("../../migrations/mysql/0004_upstream_outbox.sql"),
     },
+    Migration {
+        number: 5,
+        name: "locks",
+        sql: include_str!("../../migrations/mysql/0005_locks.sql"),
+    },
 ];
 
 /// A database that this build must not touch.

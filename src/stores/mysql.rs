@@ -31,13 +31,11 @@ use crate::stores::probe::StoreProbe;
 
 mod datetime;
 mod migrate;
-pub mod named_lock;
 mod rows;
-mod sessions;
+pub mod sessions;
 pub mod statements;
 mod task;
 
-pub use sessions::Failure;
 pub use task::MysqlTask;
 
 /// Orders that may wait for the backplane.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use chaos::services::FlushLog;
 use chaos::services::MariaDb;
 use maple_expectation::expectation::ports::Ledger;
-use maple_expectation::stores::mysql::named_lock::NamedLocks;
 use mysql_async::Conn;
 use mysql_async::Opts;
 use mysql_async::Row;
@@ -201,45 +200,17 @@ fn plain_bytes_are_read_and_gzip_is_written() {
 }
 
 #[test]
-fn a_lock_has_one_holder() {
-    let mut databases = Databases::start();
-    let locks = || NamedLocks::new(&databases.server.url(), 2).unwrap();
-    let (ours, theirs) = (locks(), locks());
-    block_on(async {
-        let mut held = ours.acquire("job", Duration::ZERO).await.unwrap().unwrap();
-        assert!(held.is_held().await.unwrap());
-        assert!(theirs.acquire("job", Duration::ZERO).await.unwrap().is_none());
-        assert!(ours.acquire("job", Duration::ZERO).await.unwrap().is_none(), "another session");
-        assert!(theirs.acquire("other", Duration::ZERO).await.unwrap().is_some());
-        assert!(held.release().await.unwrap());
-        let held = theirs.acquire("job", Duration::ZERO).await.unwrap().unwrap();
-        drop(held);
-        // Given back with its session, a moment later.
-        let mut held = ours.acquire("job", Duration::from_secs(2)).await.unwrap().unwrap();
-        databases.server.kill().unwrap();
-        assert!(held.is_held().await.is_err());
-        assert!(held.release().await.is_err());
-        assert!(theirs.acquire("job", Duration::ZERO).await.is_err());
-        databases.server.restart().unwrap();
-        let again = theirs.acquire("job", Duration::ZERO).await.unwrap();
-        assert!(again.is_some(), "the lock died with its session");
-    });
-}
-
-#[test]
-fn a_lock_waited_for_in_vain_leaves_its_session_usable() {
-    let databases = Databases::start();
-    let locks = NamedLocks::new(&databases.server.url(), 2).unwrap();
-    block_on(async {
-        let held = locks.acquire("job", Duration::ZERO).await.unwrap().unwrap();
-        // Whoever waits gives up in the middle: its session must not come back with the late answer.
-        let waiting = locks.acquire("job", Duration::from_secs(2));
-        assert!(tokio::time::timeout(Duration::from_millis(50), waiting).await.is_err());
-        for _ in 0..5 {
-            assert!(locks.acquire("job", Duration::ZERO).await.unwrap().is_none());
-        }
-        assert!(held.release().await.unwrap());
-    });
-    let url = databases.server.url();
-    wait_until("all locks are free", || number(&url, "SELECT IS_FREE_LOCK('maple_lock:job')") == 1);
+fn sessions_are_used_again() {
+    let (databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    const CONNECTIONS: &str = "SELECT variable_value FROM information_schema.global_status
+        WHERE variable_name = 'CONNECTIONS'";
+    let before = number(&url, CONNECTIONS);
+    for _ in 0..50 {
+        assert!(block_on(running.store.gear("1")).is_none());
+    }
+    // The looks at this number make some too.
+    assert!(number(&url, CONNECTIONS) - before < 10);
+    running.end(Duration::from_secs(10));
 }

@@ -1,55 +1,60 @@
-//! Locks over a real Redis, and the way to a second tier and back.
+//! Locks over a real Redis, the only tier there is.
 
 use std::cell::Cell;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use chaos::services::Redis;
+use chaos::services::Reply;
+use futures_channel::oneshot;
 use futures_util::future::join_all;
 use maple_expectation::locks::held::Acquired;
 use maple_expectation::locks::held::Guard;
 use maple_expectation::locks::held::Locks;
 use maple_expectation::locks::redis::RedisTier;
-use maple_expectation::locks::rule;
-use maple_expectation::locks::rule::Report;
-use maple_expectation::locks::rule::Row;
 use maple_expectation::locks::rule::Standing;
 use maple_expectation::locks::rule::Times;
 use maple_expectation::locks::tier::NoSecond;
 use maple_expectation::locks::tier::SecondTier;
-use maple_expectation::locks::tier::Taken;
 use maple_expectation::locks::tier::Tier;
-use maple_expectation::locks::tier::Unreachable;
+use maple_expectation::stores::redis::client::Client;
 use shards::clock::SystemClock;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
-use tokio::time::timeout;
 
 use crate::support::PATIENCE;
 use crate::support::connected;
 use crate::support::on_backplane;
 use crate::support::redis;
 use crate::support::timed;
-use crate::support::unix_ms;
 use crate::support::until;
 
-const TIMES: Times = Times {
+pub(crate) const TIMES: Times = Times {
     lease: Duration::from_millis(900),
     renew: Duration::from_millis(300),
     meet: Duration::from_millis(50),
     alive: Duration::from_millis(600),
     margin: Duration::from_millis(200),
 };
-const NOW: Duration = Duration::ZERO;
+pub(crate) const NOW: Duration = Duration::ZERO;
 
-async fn process<S: SecondTier + 'static>(
+/// The locks of a process that reaches Redis.
+pub(crate) async fn process<S: SecondTier + 'static>(
     server: &Redis,
     node: &str,
     second: S,
 ) -> Locks<RedisTier, S> {
-    let first = RedisTier::new(connected(&server.url()).await);
+    over(connected(&server.url()).await, node, second).await
+}
+
+async fn over<S: SecondTier + 'static>(
+    client: Client,
+    node: &str,
+    second: S,
+) -> Locks<RedisTier, S> {
+    let first = RedisTier::new(client);
     let (locks, meetings) = Locks::new(first, second, TIMES, node, Rc::new(SystemClock::new()));
     assert_eq!(locks.standing(), Standing::Neither);
     spawn_local(meetings.run());
@@ -57,7 +62,7 @@ async fn process<S: SecondTier + 'static>(
     locks
 }
 
-async fn held<F: Tier + 'static, S: SecondTier + 'static>(
+pub(crate) async fn held<F: Tier + 'static, S: SecondTier + 'static>(
     locks: &Locks<F, S>,
     name: &str,
 ) -> Guard {
@@ -97,7 +102,79 @@ fn one_at_a_time_each_with_a_larger_fence() {
 }
 
 #[test]
-fn somebody_elses_lock_is_an_answer_and_stays_his_while_he_lives() {
+fn row_126_a_lock_is_renewed_while_it_is_held_and_free_soon_after_its_holder_died() {
+    let server = redis();
+    let url = server.url();
+    let (tell, told) = mpsc::channel();
+    let (die, dead) = oneshot::channel::<()>();
+    let holder = std::thread::spawn(move || {
+        on_backplane(async {
+            let locks = over(connected(&url).await, "1", NoSecond).await;
+            let guard = held(&locks, "job").await;
+            tell.send(guard.fence()).unwrap();
+            let _ = dead.await;
+            // As by SIGKILL: nobody lets go.
+            std::mem::forget(guard);
+        });
+    });
+    on_backplane(async {
+        let other = process(&server, "2", NoSecond).await;
+        let fence = told.recv().unwrap();
+        let watch = async {
+            let mut least_ms = i64::MAX;
+            for _ in 0..100 {
+                let left = server.command(&["PTTL", "lock:{job}"]).unwrap();
+                let Reply::Integer(left_ms) = left else { panic!("{left:?}") };
+                least_ms = least_ms.min(left_ms);
+                sleep(TIMES.lease / 25).await;
+            }
+            least_ms
+        };
+        let (least_ms, asked) = tokio::join!(watch, other.acquire("job", TIMES.lease * 3));
+        assert!(least_ms >= i64::try_from(TIMES.lease.as_millis() / 3).unwrap(), "{least_ms}");
+        assert!(matches!(asked, Acquired::Busy));
+        die.send(()).unwrap();
+        holder.join().unwrap();
+        let (spent, guard) = timed(held(&other, "job")).await;
+        assert!(spent < TIMES.lease + Duration::from_millis(250), "{spent:?}");
+        assert!(guard.fence() > fence);
+    });
+}
+
+#[test]
+fn row_128_somebody_elses_lock_is_an_answer_and_no_failure() {
+    const TICKS: usize = 20;
+    let server = redis();
+    on_backplane(async {
+        let mut processes = Vec::new();
+        for node in 0..4 {
+            let client = connected(&server.url()).await;
+            processes.push((over(client.clone(), &node.to_string(), NoSecond).await, client));
+        }
+        for _ in 0..TICKS {
+            let asking = processes.iter().map(|(locks, _)| locks.acquire("tick", NOW));
+            let asked = join_all(asking).await;
+            let busy = asked.iter().filter(|asked| matches!(asked, Acquired::Busy)).count();
+            let held: Vec<_> = asked
+                .into_iter()
+                .filter_map(|asked| match asked {
+                    Acquired::Held(guard) => Some(guard),
+                    Acquired::Busy | Acquired::Closed => None,
+                })
+                .collect();
+            assert_eq!((held.len(), busy), (1, 3));
+            join_all(held.into_iter().map(Guard::release)).await;
+        }
+        for (locks, client) in &processes {
+            assert_eq!((locks.probe().closed.get(), client.breaker()), (0, "closed"));
+        }
+        let busy: u64 = processes.iter().map(|(locks, _)| locks.probe().busy.get()).sum();
+        assert_eq!(busy, 3 * TICKS as u64);
+    });
+}
+
+#[test]
+fn somebody_elses_lock_is_waited_for_as_long_as_one_likes() {
     let server = redis();
     on_backplane(async {
         let (one, other) =
@@ -105,11 +182,9 @@ fn somebody_elses_lock_is_an_answer_and_stays_his_while_he_lives() {
         let guard = held(&one, "job").await;
         let (spent, asked) = timed(other.acquire("job", NOW)).await;
         assert!(matches!(asked, Acquired::Busy) && spent < Duration::from_millis(250), "{spent:?}");
-        // Beyond its lease: it is renewed.
         let (spent, asked) = timed(other.acquire("job", TIMES.lease * 2)).await;
         assert!(matches!(asked, Acquired::Busy) && spent >= TIMES.lease * 2, "{spent:?}");
         assert!(!guard.is_lost());
-        assert_eq!((other.probe().busy.get(), other.probe().closed.get()), (2, 0));
         let _another = held(&other, "another job").await;
         drop(guard);
         held(&other, "job").await;
@@ -151,118 +226,41 @@ fn without_redis_there_are_no_locks_and_what_is_held_is_lost_before_its_lease_en
 }
 
 #[test]
-fn several_at_once_are_all_or_none_and_never_a_deadlock() {
+fn several_at_once_are_all_or_none() {
     let server = redis();
     on_backplane(async {
         let (one, other) =
             (process(&server, "1", NoSecond).await, process(&server, "2", NoSecond).await);
         let b = held(&one, "b").await;
         assert!(matches!(other.acquire_all(&["b", "a"], NOW).await, Acquired::Busy));
-        let a = held(&one, "a").await;
-        drop((a, b));
-        let rounds = async |locks: &Locks<RedisTier, NoSecond>, names: &[&str]| {
-            for _ in 0..10 {
-                let Acquired::Held(guards) = locks.acquire_all(names, PATIENCE).await else {
-                    panic!("not held");
+        held(&one, "a").await.release().await;
+        b.release().await;
+        let Acquired::Held(both) = other.acquire_all(&["b", "a", "b"], NOW).await else {
+            panic!("not held");
+        };
+        assert_eq!((both.iter().count(), both.is_lost()), (2, false));
+    });
+}
+
+#[test]
+fn row_129_crossed_lists_of_locks_never_wait_for_each_other() {
+    const ROUNDS: usize = 1_000;
+    let server = redis();
+    on_backplane(async {
+        let (one, other) =
+            (process(&server, "1", NoSecond).await, process(&server, "2", NoSecond).await);
+        let rounds = async |locks: &Locks<RedisTier, NoSecond>, names: [&str; 2]| {
+            for round in 0..ROUNDS {
+                let Acquired::Held(guards) = locks.acquire_all(&names, PATIENCE).await else {
+                    panic!("not held in round {round}");
                 };
-                assert_eq!((guards.iter().count(), guards.is_lost()), (2, false));
                 guards.release().await;
             }
         };
-        let both =
-            async { tokio::join!(rounds(&one, &["a", "b"]), rounds(&other, &["b", "a", "b"])) };
-        timeout(PATIENCE, both).await.unwrap();
-    });
-}
-
-/// A database that all processes reach: the book and leases, in memory.
-#[derive(Clone, Default)]
-struct Database(Rc<Tables>);
-
-#[derive(Default)]
-struct Tables {
-    book: RefCell<Vec<Row>>,
-    /// By name: token, end (unix ms), fence.
-    leases: RefCell<HashMap<String, (String, u64, u64)>>,
-}
-
-impl Tier for Database {
-    async fn take(&self, name: &str, token: &str, lease: Duration) -> Result<Taken, Unreachable> {
-        let (mut leases, now_ms) = (self.0.leases.borrow_mut(), unix_ms());
-        let before = leases.get(name).cloned().unwrap_or_default();
-        if before.0 != token && now_ms < before.1 {
-            return Ok(Taken::Busy);
+        tokio::join!(rounds(&one, ["a", "b"]), rounds(&other, ["b", "a"]));
+        for locks in [&one, &other] {
+            let seen = locks.probe().snapshot();
+            assert_eq!((seen.taken_first, seen.busy), (2 * ROUNDS as u64, 0));
         }
-        let fence = now_ms.max(before.2 + 1);
-        let end_ms = now_ms + u64::try_from(lease.as_millis()).unwrap();
-        leases.insert(name.to_owned(), (token.to_owned(), end_ms, fence));
-        Ok(Taken::Held { fence })
-    }
-
-    async fn renew(&self, name: &str, token: &str, lease: Duration) -> Result<bool, Unreachable> {
-        let mut leases = self.0.leases.borrow_mut();
-        let Some((_, end_ms, _)) = leases.get_mut(name).filter(|lease| lease.0 == token) else {
-            return Ok(false);
-        };
-        *end_ms = unix_ms() + u64::try_from(lease.as_millis()).unwrap();
-        Ok(true)
-    }
-
-    async fn release(&self, name: &str, token: &str) {
-        if let Some(lease) =
-            self.0.leases.borrow_mut().get_mut(name).filter(|lease| lease.0 == token)
-        {
-            lease.1 = 0;
-        }
-    }
-
-    fn is_reachable(&self) -> bool {
-        true
-    }
-}
-
-impl SecondTier for Database {
-    async fn meet(&self, node: &str, report: Report) -> Result<Standing, Unreachable> {
-        let mut book = self.0.book.borrow_mut();
-        let (row, standing) = rule::meet(&TIMES, &book, unix_ms(), node, report);
-        book.retain(|row| row.node != node);
-        book.push(row);
-        Ok(standing)
-    }
-}
-
-#[test]
-fn when_redis_dies_for_all_the_database_keeps_the_locks_until_it_is_back() {
-    let mut server = redis();
-    on_backplane(async {
-        let database = Database::default();
-        let one = process(&server, "1", database.clone()).await;
-        let other = process(&server, "2", database.clone()).await;
-        let first = held(&one, "job").await;
-        server.kill().unwrap();
-        until("it is seen", async || other.standing() == Standing::Neither).await;
-        let (spent, second) = timed(held(&other, "job")).await;
-        assert!(first.is_lost() && spent > TIMES.lease / 2, "{spent:?}");
-        assert!(second.fence() > first.fence());
-        assert_eq!((other.standing(), other.probe().taken_second.get()), (Standing::Second, 1));
-        assert!(matches!(one.acquire("job", NOW).await, Acquired::Busy | Acquired::Closed));
-        server.restart().unwrap();
-        // It is renewed no more, and nobody has it on both tiers.
-        let third = held(&one, "job").await;
-        assert!(second.is_lost() && third.fence() > second.fence());
-        assert_eq!(one.standing(), Standing::First);
-    });
-}
-
-#[test]
-fn one_process_without_redis_gets_nothing_from_the_database() {
-    let (server, mut lonely) = (redis(), redis());
-    on_backplane(async {
-        let database = Database::default();
-        let _one = process(&server, "1", database.clone()).await;
-        let other = process(&lonely, "2", database.clone()).await;
-        lonely.kill().unwrap();
-        until("it is seen", async || other.standing() == Standing::Neither).await;
-        assert!(matches!(other.acquire("job", TIMES.dead() * 2).await, Acquired::Closed));
     });
 }

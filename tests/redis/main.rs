@@ -10,6 +10,7 @@ mod locks;
 mod measure;
 mod popularity;
 mod queue;
+mod second_tier;
 mod shared;
 mod stretch;
 mod support;

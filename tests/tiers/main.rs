@@ -5,6 +5,7 @@
 
 #[path = "../api_support/mod.rs"]
 mod api_support;
+mod jobs;
 mod keeping;
 mod sharing;
 mod support;

@@ -1,11 +1,11 @@
-//! Brings a database up to date: under a named lock, so that processes that start together do it once.
+//! Brings a database up to date: under the server's named lock, so that processes that start together do it once. Such a
+//! lock is gone with its session, and so is whoever would go on without it: both are this connection.
 
 use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 
-use super::named_lock;
 use crate::stores::migrations;
 use crate::stores::migrations::Migration;
 use crate::stores::migrations::Mismatch;
@@ -27,14 +27,21 @@ pub(super) async fn migrate(connection: &mut Conn) -> mysql_async::Result<Result
     let lock: Option<String> =
         connection.query_first("SELECT CONCAT('maple_migrations:', MD5(DATABASE()))").await?;
     let lock = lock.unwrap_or_default();
-    if !named_lock::get(connection, &lock, LOCK_WAIT).await? {
+    if !lock_for(connection, &lock).await? {
         return Err(mysql_async::Error::Other("another process is migrating".into()));
     }
     let done = apply(connection, migrations::MYSQL).await;
     if !matches!(&done, Err(error) if error.is_fatal()) {
-        named_lock::release(connection, &lock).await?;
+        connection.exec_drop("DO RELEASE_LOCK(?)", (lock,)).await?;
     }
     done
+}
+
+/// Whether it was had in time.
+async fn lock_for(connection: &mut Conn, lock: &str) -> mysql_async::Result<bool> {
+    let got = connection.exec_first("SELECT GET_LOCK(?, ?)", (lock, LOCK_WAIT.as_secs())).await?;
+    // NULL: the server could not.
+    Ok(got.flatten().unwrap_or(false))
 }
 
 async fn apply(

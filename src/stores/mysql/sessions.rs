@@ -2,9 +2,10 @@
 //!
 //! Work may be cut off at any moment, by its bound or because nobody waits for it. Its connection is never used again
 //! then, because the answer that is still on its way would be taken for the next one's: the driver throws away a
-//! connection that is dropped with a question under way, and a session that is kept forgets it.
+//! connection that is dropped with a question under way, and rolls back one that is dropped within a transaction.
 
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use mysql_async::Conn;
@@ -18,6 +19,16 @@ use tokio::time::timeout;
 
 /// A peer that has vanished is noticed after this and a few probes.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// A session that nobody has used for so long is closed. Without it the driver closes each one after its use.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Each new session: times are UTC; a value that does not fit is an error; nobody waits for a lock longer than a batch
+/// may take. The statements count on repeatable reads, whatever the server's default.
+const SETUP: [&str; 2] = [
+    "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+     innodb_lock_wait_timeout = 2, lock_wait_timeout = 2",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+];
 
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,39 +53,35 @@ impl std::error::Error for Failure {}
 
 /// The longest each part may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// Until there is a session: a free one, or a new connection.
-    pub(super) borrow: Duration,
+    pub borrow: Duration,
     /// The work on it.
-    pub(super) work: Duration,
+    pub work: Duration,
 }
 
-/// What a session keeps between uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reuse {
-    /// Everything: prepared statements above all. For work that leaves nothing behind.
-    AsItIs,
-    /// Nothing, named locks included.
-    Reset,
-}
-
-/// The sessions of one pool.
+/// The sessions of one pool. What one keeps between uses is prepared statements, and nothing that work may leave behind.
 #[derive(Debug, Clone)]
-pub(super) struct Sessions {
+pub struct Sessions {
     pool: Pool,
 }
 
 impl Sessions {
-    /// A pool that connects when it has to. `setup` is executed on each new connection.
-    pub(super) fn new(opts: &Opts, sessions_max: usize, setup: &[&str], reuse: Reuse) -> Self {
+    /// A pool that connects when it has to. `setup` is executed on each new connection, after what is common to all.
+    #[must_use]
+    pub fn new(opts: &Opts, sessions_max: usize, setup: &[&str]) -> Self {
         let constraints = PoolConstraints::new(0, sessions_max.max(1)).expect("0 is not more");
         let pool = PoolOpts::new()
             .with_constraints(constraints)
-            .with_reset_connection(reuse == Reuse::Reset);
+            .with_inactive_connection_ttl(IDLE_MAX)
+            .with_reset_connection(false);
+        let setup = SETUP.iter().chain(setup).map(|&sql| sql.to_owned());
         let opts = OptsBuilder::from_opts(opts.clone())
             .pool_opts(pool)
-            .init(setup.iter().map(|&sql| sql.to_owned()).collect::<Vec<_>>())
+            .init(setup.collect::<Vec<_>>())
             .tcp_keepalive(Some(KEEPALIVE))
+            // An update counts the rows it finds, also where it changes nothing.
+            .client_found_rows(true)
             .prefer_socket(false);
         Self { pool: Pool::new(opts) }
     }
@@ -83,55 +90,29 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Failure`]; what the work had done by then may or may not have happened.
-    pub(super) async fn run<T>(
+    pub async fn run<T>(
         &self,
         bounds: Bounds,
         work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
-        let mut session = self.borrow(bounds.borrow).await?;
-        session.run(bounds.work, work).await
-    }
-
-    /// A session to keep for a while.
-    ///
-    /// # Errors
-    /// [`Failure::Away`].
-    pub(super) async fn borrow(&self, within: Duration) -> Result<Session, Failure> {
-        match timeout(within, self.pool.get_conn()).await {
-            Ok(Ok(connection)) => Ok(Session { connection: Some(connection) }),
-            Ok(Err(error)) => Err(Failure::Away(error.to_string())),
-            Err(_) => Err(Failure::Away(format!("no session within {within:?}"))),
+        let late = |what: &str, within| Failure::Away(format!("{what} within {within:?}"));
+        let mut connection = match timeout(bounds.borrow, self.pool.get_conn()).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(Failure::Away(error.to_string())),
+            Err(_) => return Err(late("no session", bounds.borrow)),
+        };
+        match timeout(bounds.work, work(&mut connection)).await {
+            Ok(done) => done.map_err(failure),
+            Err(_) => Err(late("not done", bounds.work)),
         }
     }
-}
 
-/// One session. It goes back to the pool when dropped, unless some work was cut off on it.
-pub(super) struct Session {
-    /// None while some work is under way, and when that was cut off or has lost it.
-    connection: Option<Conn>,
-}
-
-impl Session {
-    /// Does some work on it.
-    ///
-    /// # Errors
-    /// [`Failure`]. After [`Failure::Away`] the session may be closed, and fails whatever comes.
-    pub(super) async fn run<T>(
-        &mut self,
-        within: Duration,
-        work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
-    ) -> Result<T, Failure> {
-        let Some(mut connection) = self.connection.take() else {
-            return Err(Failure::Away("the session is closed".to_owned()));
-        };
-        let done = match timeout(within, work(&mut connection)).await {
-            Ok(done) => done,
-            Err(_) => return Err(Failure::Away(format!("not done within {within:?}"))),
-        };
-        if !matches!(&done, Err(error) if error.is_fatal()) {
-            self.connection = Some(connection);
-        }
-        done.map_err(failure)
+    /// Sessions at work, and those that wait for some.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        let metrics = self.pool.metrics();
+        let [used, idle] = [&metrics.connections_in_use, &metrics.connections_in_pool];
+        (used.load(Relaxed) as u64, idle.load(Relaxed) as u64)
     }
 }
 

@@ -32,7 +32,6 @@ use super::READS_MAX;
 use super::rows;
 use super::sessions::Bounds;
 use super::sessions::Failure;
-use super::sessions::Reuse;
 use super::sessions::Sessions;
 use crate::expectation::ports::Record;
 use crate::resilience::health::Health;
@@ -44,14 +43,6 @@ use crate::stores::probe::StoreProbe;
 use writer::Writer;
 
 mod writer;
-
-/// Each new session: times are UTC; a value that does not fit is an error; nobody waits for a lock longer than a batch
-/// may take. The statements count on repeatable reads, whatever the server's default.
-const SETUP: &[&str] = &[
-    "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-     innodb_lock_wait_timeout = 2, lock_wait_timeout = 2",
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-];
 
 const READ: Bounds = Bounds { borrow: BORROW_TIMEOUT, work: READ_TIMEOUT };
 
@@ -95,7 +86,7 @@ impl MysqlTask {
         probe: Arc<StoreProbe>,
         schema: threads::SyncSender<Result<(), Mismatch>>,
     ) -> Self {
-        let sessions = Sessions::new(opts, sessions_max, SETUP, Reuse::AsItIs);
+        let sessions = Sessions::new(opts, sessions_max, &[]);
         probe.state.store(State::Degraded as u8, Relaxed);
         probe.journal_bytes.store(journal.bytes(), Relaxed);
         Self { orders, sessions, journal, probe, schema }

@@ -9,6 +9,7 @@ use time::macros::offset;
 use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
+use crate::stores::redis::millis;
 
 /// How long a day is kept after it was last written to.
 const KEPT: Duration = Duration::from_secs(48 * 60 * 60);
@@ -45,6 +46,24 @@ impl Popularity {
         self.client.pipeline(Again::Never, &batch).await
     }
 
+    /// Notes, for so long, that the names of a day are ready.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn warmed(&self, day: &str, kept: Duration) -> Result<(), Trouble> {
+        let mut note = redis::cmd("SET");
+        note.arg(warm_key(day)).arg(1).arg("PX").arg(millis(kept).max(1));
+        self.client.command(Again::Safe, &note).await
+    }
+
+    /// Whether they still are.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn is_warm(&self, day: &str) -> Result<bool, Trouble> {
+        self.client.command(Again::Safe, redis::cmd("EXISTS").arg(warm_key(day))).await
+    }
+
     /// The names most asked for on a day (`2026-11-21`, see [`day`]), most asked first.
     ///
     /// # Errors
@@ -66,6 +85,10 @@ pub fn day(unix_ms: u64) -> String {
     // Beyond the year 9999 only.
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     time.to_offset(KOREA).date().to_string()
+}
+
+fn warm_key(day: &str) -> String {
+    format!("popular:warm:{day}")
 }
 
 fn key(day: &str) -> String {
