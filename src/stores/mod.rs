@@ -7,5 +7,6 @@ pub mod migrations;
 pub mod mysql;
 pub mod pending;
 pub mod probe;
+pub mod queue;
 pub mod redis;
 pub mod sqlite;

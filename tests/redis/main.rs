@@ -7,5 +7,6 @@ mod client;
 mod events;
 mod flight;
 mod popularity;
+mod queue;
 mod shared;
 mod support;

@@ -2,7 +2,7 @@
 //! [`shared::Shared`]. Nothing in here is ever a failed request: Redis away means a miss, or everybody for himself.
 //!
 //! Reading order: `address`, `link`, `client`, `caches`, then what is built of commands: `cache`, `bodies`, `flight`,
-//! `events`, `popularity`; last `values` and `shared`, the shards' way in.
+//! `events`, `popularity`, `queue`; last `values` and `shared`, the shards' way in.
 
 pub mod address;
 pub mod bodies;
@@ -14,5 +14,6 @@ pub mod flight;
 mod link;
 pub mod popularity;
 pub mod probe;
+pub mod queue;
 pub mod shared;
 mod values;
