@@ -2,6 +2,7 @@
 //! before everything that can fail has succeeded.
 
 mod backing;
+mod jobs;
 mod shared;
 
 use std::io;
@@ -44,6 +45,7 @@ use crate::expectation::flight::Patience;
 use crate::expectation::flight::Tower;
 use crate::expectation::flow;
 use crate::expectation::flow::Flow;
+use crate::expectation::jobs::Jobs;
 use crate::expectation::shared::Backing;
 use crate::expectation::shared::Shared;
 use crate::http::Edge;
@@ -71,6 +73,7 @@ use crate::routes::reports::Counters;
 use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
+use crate::stores::queue::desk::QueuedJobs;
 use crate::stores::redis::shared::SharedRedis;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::guarded::Guards;
@@ -138,19 +141,12 @@ impl Server {
         let (instance, edition) = (shared::instance(config), edition(config, &rules)?);
         let memory = shared::open(config, instance, edition, &mailboxes)?;
         let client = client_config(config, &base_url);
-        let guests = store.guest.into_iter().chain(memory.guest).collect();
+        let guests = store.guest.into_iter().chain([memory.guest]).collect();
         let backplane = Backplane::start(client, guards(config), guests)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         store.schema.as_ref().map_or(Ok(()), backing::await_schema)?;
         let compute = Compute::start(Arc::clone(&rules))?;
-        let about = Arc::new(About {
-            shards: count,
-            ruleset: rules.id.clone(),
-            upstream_kind: kind,
-            upstream_url: base_url,
-            deadline: config.deadline,
-            in_flight_max: config.in_flight_max,
-        });
+        let about = Arc::new(about(config, count, &rules, (kind, base_url)));
         // The listeners last: a client that connects is answered.
         let listeners = listeners(config.listen, count).map_err(|error| {
             StartError::Configuration(format!("server.listen: {}: {error}", config.listen))
@@ -173,6 +169,7 @@ impl Server {
                 compute: compute.clone(),
                 kept: store.kept.clone(),
                 shared: memory.shared.clone(),
+                jobs: memory.jobs.clone(),
                 about: Arc::clone(&about),
                 mailboxes: mailboxes.clone(),
                 inbox,
@@ -295,6 +292,7 @@ struct Parts {
     compute: Compute,
     kept: Kept,
     shared: Option<SharedRedis>,
+    jobs: QueuedJobs,
     about: Arc<About>,
     mailboxes: Mailboxes<Event>,
     inbox: Inbox<Event>,
@@ -325,7 +323,9 @@ impl Parts {
             Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
         let flow = Flow::new(game, compute, backing, clock(), (limits, tower));
         let mailboxes = self.mailboxes.clone();
-        let owner = Owner::new(shard.id, self.mailboxes, directory, flow, near_bytes_max);
+        let jobs = Rc::new(self.jobs.clone()) as Rc<dyn Jobs>;
+        let lanes = (shard.id, self.mailboxes);
+        let owner = Owner::new(lanes, directory, flow, jobs, near_bytes_max);
         let edge_probe = Rc::<EdgeProbe>::default();
         let counters = Counters::new(report(shard, &edge_probe, &owner));
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
@@ -334,7 +334,7 @@ impl Parts {
         if let Some(shared) = self.shared.clone() {
             shards::spawn::spawn(report_visits(Rc::clone(&owner), shared));
         }
-        let renderer = renderer(self.backplane, self.compute, self.kept, self.shared);
+        let renderer = renderer((self.backplane, self.compute), self.kept, self.shared, self.jobs);
         let fine = Rc::new(SystemClock::new());
         let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
         let timeouts = Timeouts {
@@ -363,6 +363,18 @@ async fn report_visits(owner: Rc<Owner<Backplane, Compute>>, shared: SharedRedis
 /// How often.
 const VISITS_INTERVAL: Duration = Duration::from_secs(1);
 
+fn about(config: &Config, shards: u16, rules: &Ruleset, upstream: (&'static str, String)) -> About {
+    let (upstream_kind, upstream_url) = upstream;
+    About {
+        shards,
+        ruleset: rules.id.clone(),
+        upstream_kind,
+        upstream_url,
+        deadline: config.deadline,
+        in_flight_max: config.in_flight_max,
+    }
+}
+
 /// How a shard takes its own counters.
 fn report(
     shard: &Shard,
@@ -389,16 +401,17 @@ type Rendered = Pin<Box<dyn Future<Output = Result<String, Fault>>>>;
 
 /// How the metrics of the process are made from the shards' reports: on the backplane.
 fn renderer(
-    backplane: Backplane,
-    compute: Compute,
+    (backplane, compute): (Backplane, Compute),
     kept: Kept,
     shared: Option<SharedRedis>,
+    jobs: QueuedJobs,
 ) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
     move |reports| {
         let store = kept.snapshot();
         let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
-        let shared = shared.clone();
+        let (shared, jobs) = (shared.clone(), jobs.clone());
         Box::pin(async move {
+            let jobs = jobs.snapshot().await.unwrap_or_default();
             let shared = match &shared {
                 Some(shared) => shared.snapshot().await,
                 None => None,
@@ -409,7 +422,9 @@ fn renderer(
                 let compute = ComputeScrape { pending, done, busy_us };
                 let process = ProcessScrape::read();
                 let upstream = *upstream;
-                names::render(&Scrape { shards, silent, upstream, compute, store, shared, process })
+                let scrape =
+                    Scrape { shards, silent, upstream, compute, store, shared, jobs, process };
+                names::render(&scrape)
             };
             backplane.render(render).await
         })

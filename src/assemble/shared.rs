@@ -1,5 +1,5 @@
 //! The memory that processes share: puts its parts together on the backplane, and hands what other processes say to
-//! every shard of this one.
+//! every shard of this one. The queue of valuations lives in it, too, or without it in this process.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,11 +14,14 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
 use super::StartError;
+use super::jobs::Workers;
 use crate::backplane::Guest;
 use crate::config::Config;
 use crate::config::SharedMemory;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
+use crate::stores::queue::desk;
+use crate::stores::queue::desk::QueuedJobs;
 use crate::stores::redis::address::Address;
 use crate::stores::redis::client;
 use crate::stores::redis::client::Client;
@@ -39,7 +42,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// The way to the memory, if there is one, and what runs it.
 pub(super) struct Opened {
     pub(super) shared: Option<SharedRedis>,
-    pub(super) guest: Option<Guest>,
+    /// The way to the queue of valuations.
+    pub(super) jobs: QueuedJobs,
+    pub(super) guest: Guest,
 }
 
 /// Opens what was configured; connects to nothing yet. `edition` tells apart what builds and rulesets make of gear.
@@ -49,8 +54,12 @@ pub(super) fn open(
     edition: String,
     mailboxes: &Mailboxes<Event>,
 ) -> Result<Opened, StartError> {
+    let (jobs, job_orders) = desk::channel();
+    let (of_shards, redrive) = (mailboxes.clone(), config.redrive);
+    let workers = Workers { orders: job_orders, mailboxes: of_shards, redrive };
     let Some(memory) = &config.shared else {
-        return Ok(Opened { shared: None, guest: None });
+        let guest: Guest = Box::new(move || Box::pin(workers.run(None)));
+        return Ok(Opened { shared: None, jobs, guest });
     };
     let address: Address = memory
         .url
@@ -66,9 +75,10 @@ pub(super) fn open(
     };
     let times = times(memory);
     let mailboxes = mailboxes.clone();
-    let guest: Guest =
-        Box::new(move || Box::pin(run(client, times, (instance, edition), orders, mailboxes)));
-    Ok(Opened { shared: Some(handle), guest: Some(guest) })
+    let guest: Guest = Box::new(move || {
+        Box::pin(run(client, times, (instance, edition), (orders, workers), mailboxes))
+    });
+    Ok(Opened { shared: Some(handle), jobs, guest })
 }
 
 fn times(memory: &SharedMemory) -> Times {
@@ -79,11 +89,12 @@ async fn run(
     config: client::Config,
     times: Times,
     (instance, edition): (String, String),
-    orders: Orders,
+    (orders, workers): (Orders, Workers),
     mailboxes: Mailboxes<Event>,
 ) {
     let (client, keeper) = Client::new(config, Rc::new(SystemClock::new()));
     spawn_local(keeper.run());
+    spawn_local(workers.run(Some(client.clone())));
     let bus = Bus::new(client.clone(), &instance);
     let (news, heard) = mpsc::channel(NEWS_MAX);
     spawn_local(tell(heard, mailboxes));

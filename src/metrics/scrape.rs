@@ -5,6 +5,7 @@ use crate::expectation::probe::FlowSnapshot;
 use crate::http::probe::EdgeSnapshot;
 use crate::metrics::requests::Series;
 use crate::stores::probe::StoreSnapshot;
+use crate::stores::queue::desk::JobsSnapshot;
 use crate::stores::redis::probe::RedisSnapshot;
 use crate::upstream::probe::UpstreamSnapshot;
 
@@ -105,6 +106,8 @@ pub struct Scrape {
     pub store: Option<StoreSnapshot>,
     /// The memory shared with other processes, if there is one.
     pub shared: Option<RedisSnapshot>,
+    /// The queue of valuations.
+    pub jobs: JobsSnapshot,
     /// The process.
     pub process: ProcessScrape,
 }

@@ -16,6 +16,10 @@ use maple_expectation::expectation::flight::Tower;
 use maple_expectation::expectation::flow::Flow;
 use maple_expectation::expectation::flow::Limits;
 use maple_expectation::expectation::flow::Source;
+use maple_expectation::expectation::jobs::Jobs;
+use maple_expectation::expectation::jobs::Offered;
+use maple_expectation::expectation::jobs::Said;
+use maple_expectation::expectation::jobs::Wish;
 use maple_expectation::expectation::name::CharacterName;
 use maple_expectation::expectation::ports::NoLedger;
 use maple_expectation::expectation::shared::Backing;
@@ -58,6 +62,9 @@ pub(crate) const LAG_MAX: Duration = Duration::from_millis(400);
 const BEGAN_UNIX_MS: u64 = 1_790_000_000_000;
 
 pub(crate) type Service = Owner<Line, Line>;
+
+/// What clients ask for.
+const VIEWS: [View; 4] = [View::Expectation, View::Preset(2), View::Valuation, View::Equipment];
 
 /// What a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +140,7 @@ impl World {
         let (shard, owner) =
             ShardId::all(shards).zip(&self.owners).nth(dice.below(self.owners.len())).unwrap();
         let name = NAMES[dice.below(NAMES.len())];
-        let view = [View::Expectation, View::Preset(2), View::Equipment][dice.below(3)];
+        let view = VIEWS[dice.below(VIEWS.len())];
         let process = shard.index() / usize::from(owner.mailboxes().shards());
         let asking = (process, name, view, kind);
         let client = client(Rc::clone(owner), self.sim.clock(), Rc::clone(&self.rules), asking);
@@ -176,6 +183,19 @@ impl World {
     }
 }
 
+/// Nothing is queued here: every question is answered.
+struct NoQueue;
+
+impl Jobs for NoQueue {
+    fn offer(&self, _: &str, _: Wish) -> Said<Offered> {
+        Box::pin(future::ready(Offered::Full))
+    }
+
+    fn recalculating(&self, _: &str) -> Said<bool> {
+        Box::pin(future::ready(false))
+    }
+}
+
 /// A shard's owner and its pump, which somebody has to run.
 pub(crate) fn owner(
     sim: &Sim,
@@ -196,7 +216,7 @@ pub(crate) fn owner(
     };
     let directory = Directory::new(line.clone(), backing.clone(), clock(), TRUST, tower.clone());
     let flow = Flow::new(line.clone(), line, backing, clock(), (limits, tower));
-    let owner = Owner::new(shard, mailboxes, directory, flow, cache_bytes);
+    let owner = Owner::new((shard, mailboxes), directory, flow, Rc::new(NoQueue), cache_bytes);
     let working = Rc::clone(&owner);
     let work = move |event| {
         let owner = Rc::clone(&working);
