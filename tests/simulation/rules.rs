@@ -378,8 +378,8 @@ impl Rules {
             Source::HitL2 => "shared hit",
             Source::Store => panic!("these shards have no ledger"),
         });
-        // Some documents cannot say so themselves.
-        let says_stale = told.stale || (!asked.view.tells_staleness() && source == Source::Stale);
+        // The equipment document cannot say so itself.
+        let says_stale = told.stale || (asked.view == View::Equipment && source == Source::Stale);
         self.rule(says_stale == (source == Source::Stale), || format!("{source:?} is {body:?}"));
         self.judge_age(asked, &told, source == Source::Stale);
         self.judge_meaning(asked, told.id);

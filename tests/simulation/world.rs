@@ -63,9 +63,6 @@ const BEGAN_UNIX_MS: u64 = 1_790_000_000_000;
 
 pub(crate) type Service = Owner<Line, Line>;
 
-/// What clients ask for.
-const VIEWS: [View; 4] = [View::Expectation, View::Preset(2), View::Valuation, View::Equipment];
-
 /// What a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -140,7 +137,7 @@ impl World {
         let (shard, owner) =
             ShardId::all(shards).zip(&self.owners).nth(dice.below(self.owners.len())).unwrap();
         let name = NAMES[dice.below(NAMES.len())];
-        let view = VIEWS[dice.below(VIEWS.len())];
+        let view = [View::Expectation, View::Preset(2), View::Equipment][dice.below(3)];
         let process = shard.index() / usize::from(owner.mailboxes().shards());
         let asking = (process, name, view, kind);
         let client = client(Rc::clone(owner), self.sim.clock(), Rc::clone(&self.rules), asking);
