@@ -349,6 +349,22 @@ impl Parts {
     }
 }
 
+fn about(
+    config: &Config,
+    shards: u16,
+    rules: &Ruleset,
+    (upstream_kind, upstream_url): (&'static str, String),
+) -> About {
+    About {
+        shards,
+        ruleset: rules.id.clone(),
+        upstream_kind,
+        upstream_url,
+        deadline: config.deadline,
+        in_flight_max: config.in_flight_max,
+    }
+}
+
 /// Tells the shared memory every second who was asked for.
 async fn report_visits(owner: Rc<Owner<Backplane, Compute>>, shared: SharedRedis) {
     loop {
@@ -362,18 +378,6 @@ async fn report_visits(owner: Rc<Owner<Backplane, Compute>>, shared: SharedRedis
 
 /// How often.
 const VISITS_INTERVAL: Duration = Duration::from_secs(1);
-
-fn about(config: &Config, shards: u16, rules: &Ruleset, upstream: (&'static str, String)) -> About {
-    let (upstream_kind, upstream_url) = upstream;
-    About {
-        shards,
-        ruleset: rules.id.clone(),
-        upstream_kind,
-        upstream_url,
-        deadline: config.deadline,
-        in_flight_max: config.in_flight_max,
-    }
-}
 
 /// How a shard takes its own counters.
 fn report(

@@ -13,6 +13,7 @@ pub mod gzip;
 pub mod http;
 pub mod korean_time;
 pub mod limits;
+pub mod locks;
 pub mod metrics;
 pub mod payload;
 pub mod resilience;

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("stores", &["error", "limits", "expectation", "gzip", "resilience", "secret"]),
     ("answer", &["error", "limits", "gzip", "korean_time", "payload", "expectation"]),
     ("upstream", &["error", "limits", "resilience", "secret"]),
+    ("locks", &["stores"]),
     ("backplane", &["error", "expectation", "upstream"]),
     ("compute", &["error", "expectation", "answer"]),
     ("http", &["error", "limits", "korean_time"]),
@@ -234,7 +235,14 @@ fn the_map_names_every_room_and_no_other() {
 
 #[test]
 fn every_link_of_the_documents_leads_somewhere() {
-    let documents = ["README.md", "docs/ARCHITECTURE.md", "docs/DATA-PATH.md", "CHANGELOG.md"];
+    let documents = [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/ARCHITECTURE.md",
+        "docs/CHECKLIST.md",
+        "docs/DATA-PATH.md",
+        "docker/README.md",
+    ];
     for document in documents {
         let path = root().join(document);
         let folder = path.parent().expect("a folder").to_path_buf();
@@ -249,12 +257,21 @@ fn every_link_of_the_documents_leads_somewhere() {
     }
 }
 
-/// Stops are written `path/file.rs` or `path/file.rs::function`.
 #[test]
 fn the_data_path_can_be_walked_in_the_code() {
-    let page = text(&root().join("docs/DATA-PATH.md"));
+    every_place_exists("docs/DATA-PATH.md", 30);
+}
+
+#[test]
+fn every_check_of_the_checklist_exists() {
+    every_place_exists("docs/CHECKLIST.md", 25);
+}
+
+/// Places are written `path/file.rs` or `path/file.rs::function`.
+fn every_place_exists(document: &str, at_least: usize) {
+    let page = text(&root().join(document));
     let stops: BTreeSet<&str> = page.split('`').filter(|quoted| quoted.contains(".rs")).collect();
-    assert!(stops.len() > 30, "{} stops", stops.len());
+    assert!(stops.len() > at_least, "{} places", stops.len());
     for stop in stops {
         if stop.starts_with("file.rs") {
             continue;

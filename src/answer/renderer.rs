@@ -15,17 +15,14 @@ use crate::answer::valued;
 use crate::answer::valued::Selection;
 use crate::error::Fault;
 use crate::expectation::ports::Body;
-use crate::expectation::ports::Costs;
 use crate::expectation::ports::Job;
 use crate::expectation::ports::Made;
 use crate::expectation::ports::Payload;
+use crate::expectation::ports::PresetCosts;
 use crate::expectation::view::View;
 use crate::gzip;
 use crate::limits::PAYLOAD_PLAIN_BYTES_MAX;
 use crate::payload::Document;
-
-/// A document as JSON, and what each preset costs.
-pub type Written = (Vec<u8>, Vec<(u8, Costs)>);
 
 /// Makes bodies under one ruleset.
 pub struct Renderer {
@@ -75,7 +72,7 @@ impl Renderer {
         (name, ocid): (&str, &str),
         payload: &[u8],
         as_of_ms: u64,
-    ) -> Result<Written, Fault> {
+    ) -> Result<(Vec<u8>, PresetCosts), Fault> {
         let document = Document::parse(payload).map_err(|unreadable| {
             Fault::upstream_failed(format!("item-equipment: {unreadable}"))
         })?;

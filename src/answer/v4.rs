@@ -17,6 +17,7 @@ use crate::answer::valued::ValuedCharacter;
 use crate::answer::valued::ValuedItem;
 use crate::answer::valued::ValuedPreset;
 use crate::expectation::ports::Costs;
+use crate::expectation::ports::PresetCosts;
 use crate::korean_time;
 
 /// What the document says besides the valuation.
@@ -40,7 +41,7 @@ pub fn write(meta: &Meta<'_>, character: &ValuedCharacter<'_>) -> Vec<u8> {
 
 /// What each preset costs, as the document says it.
 #[must_use]
-pub fn costs(character: &ValuedCharacter<'_>) -> Vec<(u8, Costs)> {
+pub fn costs(character: &ValuedCharacter<'_>) -> PresetCosts {
     let costs = |preset: &ValuedPreset<'_>| {
         let money = Money::sum(&preset.items);
         let Breakdown { black_cube_cost, red_cube_cost, additional_cube_cost, starforce_cost } =

@@ -161,3 +161,28 @@ fn random() -> u64 {
     use std::hash::BuildHasher;
     std::hash::RandomState::new().hash_one(std::process::id())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Layers;
+
+    fn named(keys: &[(&str, &str)]) -> String {
+        let mut layers = Layers::defaults();
+        for (key, value) in keys {
+            layers.flag(key, "--test", Some((*value).to_owned()));
+        }
+        instance(&Config::check(&layers).expect("valid"))
+    }
+
+    #[test]
+    fn row_174_two_processes_of_a_machine_have_names_of_their_own_that_last() {
+        let one = named(&[("server.listen", "127.0.0.1:8081")]);
+        assert_ne!(one, named(&[("server.listen", "127.0.0.1:8082")]));
+        assert_eq!(one, named(&[("server.listen", "127.0.0.1:8081")]), "after a restart");
+        assert!(one.ends_with(":8081") && one.len() > 5, "{one}");
+        assert_eq!(named(&[("server.instance", "blue-1")]), "blue-1");
+        let any_port = [("server.listen", "127.0.0.1:0")];
+        assert_ne!(named(&any_port), named(&any_port));
+    }
+}

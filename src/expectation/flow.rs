@@ -31,10 +31,10 @@ use crate::expectation::cool_down::CoolDown;
 use crate::expectation::flight::Tower;
 use crate::expectation::ports::Basic;
 use crate::expectation::ports::Body;
-use crate::expectation::ports::Costs;
 use crate::expectation::ports::GameApi;
 use crate::expectation::ports::Job;
 use crate::expectation::ports::Made;
+use crate::expectation::ports::PresetCosts;
 use crate::expectation::ports::Record;
 use crate::expectation::ports::Workshop;
 use crate::expectation::probe::FlowProbe;
@@ -212,7 +212,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         now: Duration,
     ) -> Result<Answer, Fault> {
         let age = now.saturating_sub(fetched.born);
-        if fetched.source != Source::Miss && age >= self.fresh_limit(&body) {
+        if fetched.source != Source::Miss && age >= self.limits.fresh {
             return self.stale(key, body, fetched.born).await;
         }
         Ok(self.fresh(body, fetched.source, age))
@@ -259,6 +259,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// News from other processes may have been missed: nothing cached is believed, all of it may still serve when
     /// nothing better can be had.
     pub fn flush(&self) {
+        self.tower.probe.doubts.add(1);
         self.caches.flush();
     }
 
@@ -452,7 +453,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.tower.once(&self.bodies, (key, born), work).await
     }
 
-    fn keep_costs(&self, ocid: &Ocid, costs: Vec<(u8, Costs)>) {
+    fn keep_costs(&self, ocid: &Ocid, costs: PresetCosts) {
         for (preset_no, costs) in costs {
             self.backing.ledger.keep(Record::Summary {
                 ocid: ocid.as_str().to_owned(),

@@ -88,13 +88,16 @@ pub enum Job {
     MarkStale(Body),
 }
 
+/// What each preset would cost, by its number.
+pub type PresetCosts = Vec<(u8, Costs)>;
+
 /// What came of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// The document.
     pub body: Body,
-    /// What each preset would cost, by its number, when the document is about all of them.
-    pub costs: Vec<(u8, Costs)>,
+    /// Of a document about all presets, what each costs.
+    pub costs: PresetCosts,
 }
 
 impl From<Body> for Made {

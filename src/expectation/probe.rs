@@ -11,6 +11,8 @@ shards::counters! {
         stale,
         /// Answers that had to be made.
         misses,
+        /// Times everything cached stopped being believed, because news may have been missed.
+        doubts,
         /// Questions refused because the name was lately found not to exist.
         unknown_names,
         /// Flights that took off.

@@ -116,6 +116,12 @@ const PER_SHARD: &[PerShard] = &[
         &[(NEAR, |s| s.routes.near_hits), (L1, |s| s.flow.hits), (L2, |s| s.flow.shared_hits)],
     ),
     plain(
+        "maple_cache_doubts_total",
+        Counter,
+        "Times nothing cached was believed any more.",
+        &[(None, |s| s.flow.doubts)],
+    ),
+    plain(
         "maple_cache_misses_total",
         Counter,
         "Answers a cache did not have.",

@@ -1,5 +1,6 @@
-//! Where characters survive a restart. Each store implements [`crate::expectation::ports::Ledger`] and owns the thread
-//! or the connections it needs; nothing in here runs on a shard.
+//! Where characters survive a restart, each store a [`crate::expectation::ports::Ledger`]; and what processes share, a
+//! [`crate::expectation::shared::Shared`]. Each owns the thread or the connections it needs; nothing in here runs on a
+//! shard.
 
 pub mod batch;
 pub mod journal;

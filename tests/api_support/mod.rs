@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use maple_expectation::assemble::Server;
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A server of two shards in front of its own simulator.
 pub(crate) struct Stack {
     pub(crate) server: Server,
-    pub(crate) sim: SimHandle,
+    pub(crate) sim: Arc<SimHandle>,
 }
 
 impl Stack {
@@ -34,7 +35,11 @@ impl Stack {
 
     /// Over a simulator of one's own.
     pub(crate) fn over(sim: SimConfig, keys: &[(&str, &str)]) -> Self {
-        let sim = Sim::start(sim).unwrap();
+        Self::before(Arc::new(Sim::start(sim).unwrap()), keys)
+    }
+
+    /// In front of a simulator that others use, too.
+    pub(crate) fn before(sim: Arc<SimHandle>, keys: &[(&str, &str)]) -> Self {
         let mut layers = Layers::defaults();
         let base =
             [("server.listen", "127.0.0.1:0"), ("server.shards", "2"), ("store.kind", "none")];

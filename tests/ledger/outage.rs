@@ -8,11 +8,14 @@ use maple_expectation::resilience::health::State;
 use maple_expectation::stores::mysql::BORROW_TIMEOUT;
 use maple_expectation::stores::mysql::PENDING_KEPT;
 use maple_expectation::stores::mysql::READ_TIMEOUT;
+use maple_expectation::stores::mysql::SESSIONS_MAX;
+use mysql_async::prelude::Queryable as _;
 
 use crate::block_on;
 use crate::gear;
 use crate::mysql::Databases;
 use crate::mysql::number;
+use crate::mysql::raw;
 use crate::name;
 use crate::running::Running;
 use crate::wait_until;
@@ -133,6 +136,58 @@ fn a_frozen_server_costs_no_more_than_its_bounds_and_mixes_nothing_up() {
         assert_eq!(found.ocid, ocid.to_string());
     }
     wait_until("the gear is written", || number(&url, COUNT) == 1);
+    running.end(END);
+}
+
+/// Questions that were given up are answered all the same once the server goes on, and nobody takes those answers for
+/// his own.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test thread waits, no shard")]
+fn a_late_answer_is_nobody_elses() {
+    let (databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    for at in 0..2 * SESSIONS_MAX {
+        running.store.keep(name(&format!("n{at}"), &at.to_string(), 1));
+    }
+    wait_until("all is written", || running.seen().written == 2 * SESSIONS_MAX as u64);
+    let ask = |at: usize| running.store.name(&format!("n{at}"));
+    // All sessions have been used.
+    let warm: Vec<_> = (0..SESSIONS_MAX).map(ask).collect();
+    warm.into_iter().for_each(|answer| assert!(block_on(answer).is_some()));
+    databases.server.pause().unwrap();
+    let first: Vec<_> = (0..SESSIONS_MAX).map(ask).collect();
+    first.into_iter().for_each(|answer| assert!(block_on(answer).is_none()));
+    let second: Vec<_> = (SESSIONS_MAX..2 * SESSIONS_MAX).map(ask).collect();
+    // They are on their way before the server goes on.
+    std::thread::sleep(Duration::from_millis(200));
+    databases.server.resume().unwrap();
+    for (at, answer) in (SESSIONS_MAX..).zip(second) {
+        let ocid = block_on(answer).map(|named| named.ocid);
+        assert_eq!(ocid.unwrap_or(at.to_string()), at.to_string());
+    }
+    running.wait_for(State::Healthy);
+    running.end(END);
+}
+
+/// After an outage another server may answer, with nothing in it.
+#[test]
+fn what_comes_back_is_migrated() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    raw(&url, async |c| {
+        for table in ["character_equipment", "schema_migration"] {
+            c.query_drop(format!("DROP TABLE {table}")).await.unwrap();
+        }
+    });
+    databases.server.kill().unwrap();
+    running.store.keep(gear("1", "x", 1));
+    running.wait_for(State::Degraded);
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    wait_until("the gear is written", || running.seen().pending == 0);
+    assert_eq!(number(&url, COUNT), 1);
     running.end(END);
 }
 

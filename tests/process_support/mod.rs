@@ -59,6 +59,11 @@ impl Running {
         self.lines.join("\n")
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         let pid = libc::pid_t::try_from(self.child.id()).unwrap();

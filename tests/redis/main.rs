@@ -6,6 +6,8 @@ mod cache;
 mod client;
 mod events;
 mod flight;
+mod locks;
+mod measure;
 mod popularity;
 mod queue;
 mod shared;

@@ -1,6 +1,5 @@
 //! The shards' way in: from a thread without tokio, to the backplane and back, of one process and of two.
 
-use std::rc::Rc;
 use std::thread;
 
 use bytes::Bytes;
@@ -59,7 +58,7 @@ async fn beside<F: Future<Output = ()>>(
 }
 
 fn block_on(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(work);
 }
 
@@ -129,9 +128,8 @@ fn bodies_go_with_the_gear_they_were_made_of() {
     });
 }
 
-/// Checklist rows 56 and 70.
 #[test]
-fn times_to_live_are_those_of_the_table_and_spread() {
+fn row_56_and_70_times_to_live_are_those_of_the_table_and_spread() {
     let server = redis();
     on_backplane(async {
         let ids = 0..100;
@@ -163,9 +161,8 @@ fn times_to_live_are_those_of_the_table_and_spread() {
     });
 }
 
-/// Checklist rows 66 and 67.
 #[test]
-fn results_are_found_by_the_time_of_their_gear_and_large_ones_are_not_shared() {
+fn row_66_and_67_results_are_found_by_the_time_of_their_gear_and_large_ones_are_not_shared() {
     let server = redis();
     on_backplane(async {
         let client = connected(&server.url()).await;
@@ -197,14 +194,12 @@ fn turns_pass_between_processes_with_their_outcomes() {
             let [one, other] = &processes[..] else { unreachable!() };
             for outcome in [Ok(()), Err(Fault::upstream_failed("down"))] {
                 let Turn::Lead(lead) = one.turn("k".to_owned()).await else { panic!("led") };
-                let waiting = Rc::new(other.turn("k".to_owned()));
+                let waiting = other.turn("k".to_owned());
                 let settle = async {
                     // Until the other has looked at least once.
-                    tokio::task::yield_now().await;
-                    thread::sleep(std::time::Duration::from_millis(80));
+                    tokio::time::sleep(Times::SETTLED.poll * 3).await;
                     lead.settle(outcome.clone());
                 };
-                let waiting = Rc::into_inner(waiting).unwrap();
                 let (ended, ()) = futures_util::future::join(waiting, settle).await;
                 let Turn::Ended(ended) = ended else { panic!("a second leader") };
                 assert_eq!(ended, outcome);

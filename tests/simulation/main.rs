@@ -4,9 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test, helpers included")]
 
-mod common;
 mod game;
 mod mailbox;
+mod memory;
 mod rules;
 mod world;
 
@@ -36,7 +36,7 @@ fn run(seed: u64) -> u64 {
         }
     }
     world.game.heal();
-    world.common.recover();
+    world.memory.recover();
     world.run_for(LONG);
     world.check_end();
     world.rules.trace()
@@ -52,9 +52,9 @@ fn event(world: &World) {
         68..=69 => world.game.rename(dice),
         70..=72 => world.game.fall_ill(dice),
         73..=75 => world.game.heal(),
-        76 if dice.chance(50) => world.common.die(),
-        76 => world.common.fall_mute(),
-        77..=78 => world.common.recover(),
+        76 if dice.chance(50) => world.memory.die(),
+        76 => world.memory.fall_mute(),
+        77..=78 => world.memory.recover(),
         79..=92 => world.run_for(dice.up_to(Duration::from_millis(300))),
         93..=97 => world.run_for(dice.up_to(Duration::from_secs(30))),
         // Past the freshness, past the staleness, and seldom past what a name is believed for.
@@ -116,7 +116,7 @@ fn the_seeds_reach_what_the_rules_are_about() {
             }
         }
         world.game.heal();
-        world.common.recover();
+        world.memory.recover();
         world.run_for(LONG);
         world.check_end();
         seen.add(&world.rules.seen());

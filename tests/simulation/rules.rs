@@ -20,7 +20,7 @@ use shards::clock::Clock as _;
 use shards::clock::ManualClock;
 use shards::routing::owner_of;
 
-use crate::common::NEWS_LAG_MAX;
+use crate::memory::NEWS_LAG_MAX;
 use crate::world::CLIENT;
 use crate::world::FOLLOWER;
 use crate::world::FRESH;

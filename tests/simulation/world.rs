@@ -41,11 +41,11 @@ use shards::sim::Sim;
 use shards::sim::TaskId;
 use shards::spawn;
 
-use crate::common;
-use crate::common::Common;
 use crate::game::Game;
 use crate::game::Line;
 use crate::game::NAMES;
+use crate::memory;
+use crate::memory::Memory;
 use crate::rules::Asked;
 use crate::rules::Rules;
 
@@ -74,7 +74,7 @@ pub(crate) struct World {
     pub(crate) sim: Sim,
     pub(crate) rules: Rc<Rules>,
     pub(crate) game: Rc<Game>,
-    pub(crate) common: Rc<Common>,
+    pub(crate) memory: Rc<Memory>,
     /// Of every process, all of the same number of shards.
     owners: Vec<Rc<Service>>,
     clients: RefCell<Vec<TaskId>>,
@@ -91,22 +91,22 @@ impl World {
         let tight = dice.chance(15);
         let rules = Rules::new(sim.clock(), (processes, count), tight);
         let game = Game::new(Rc::clone(&rules));
-        let common = Common::new(Rc::clone(&rules), Rc::new(Dice::new(dice.bits())));
+        let memory = Memory::new(Rc::clone(&rules), Rc::new(Dice::new(dice.bits())));
         let events_max = if tight { 1 } else { mailbox::MAILBOX_EVENTS_MAX };
         let cache_bytes = if dice.chance(25) { 1 << 10 } else { 1 << 20 };
         let mut owners = Vec::new();
         let mut threads = ShardId::all(processes * count);
         for process in 0..usize::from(processes) {
             let (mailboxes, inboxes) = mailbox::lanes_of(count, events_max);
-            common.listen(mailboxes.clone());
+            memory.listen(mailboxes.clone());
             for (id, inbox) in ShardId::all(count).zip(inboxes) {
                 let thread = threads.next().unwrap();
                 sim.enter(thread);
                 let dice = Rc::new(Dice::new(dice.bits()));
                 let line = Line { process, shard: id, game: Rc::clone(&game), dice };
                 let shared = (processes > 1).then(|| {
-                    let common = Rc::clone(&common);
-                    Rc::new(common::Line { process, common }) as Rc<dyn Shared>
+                    let memory = Rc::clone(&memory);
+                    Rc::new(memory::Line { process, memory }) as Rc<dyn Shared>
                 });
                 let backing = Backing { ledger: Rc::new(NoLedger), shared };
                 let lanes = (mailboxes.clone(), inbox);
@@ -115,7 +115,7 @@ impl World {
                 owners.push(owner);
             }
         }
-        Self { sim, rules, game, common, owners, clients: RefCell::default() }
+        Self { sim, rules, game, memory, owners, clients: RefCell::default() }
     }
 
     pub(crate) fn dice(&self) -> &Dice {

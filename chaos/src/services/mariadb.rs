@@ -54,6 +54,8 @@ impl MariaDb {
         let folder = tempfile::Builder::new().prefix("chaos-mariadb-").tempdir()?;
         let [data, log, init] = ["data", "log", "init.sql"].map(|name| folder.path().join(name));
         let mut shared = vec![option("--no-defaults", ""), option("--datadir=", &data)];
+        // Servers that share one delete each other's temporary tables when they start.
+        shared.push(option("--tmpdir=", folder.path()));
         if rustix::process::geteuid().is_root() {
             // It refuses to run as root unless told so; the folder is root's alone.
             shared.push(option("--user=root", ""));

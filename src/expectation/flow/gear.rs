@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::FRESH_SHARE_MIN;
 use super::Flow;
 use super::Source;
 use super::caches::Fetched;
@@ -156,10 +155,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         current.then_some(Fetched { payload, born, as_of_ms, source })
     }
 
-    /// Below every body's own limit, so that an answer from it is not stale at once.
     fn may_answer(&self, kept: &Fetched) -> bool {
-        let age = self.clock.monotonic().saturating_sub(kept.born);
-        age < self.limits.fresh.mul_f64(FRESH_SHARE_MIN)
+        self.clock.monotonic().saturating_sub(kept.born) < self.limits.fresh
     }
 
     /// Now, and never the same twice: births order payloads, and the shard's clock moves in steps. In whole

@@ -158,6 +158,20 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever is in a file of the folder: it is read to its end, and the folder is empty after it.
+    #[test]
+    fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0..60_usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+        let (mut frames, _) = journal.frames(&[name(1)]);
+        frames.truncate(cut);
+        let content = [&VERSION[..], &frames, &bytes].concat();
+        fs::write(folder.path().join("1.journal"), content).unwrap();
+        journal = Journal::open(folder.path(), ROOM).unwrap();
+        prop_assert!(drained(&mut journal).len() <= 1);
+        prop_assert!(files(folder.path()).is_empty());
+    }
+
     /// Whatever is appended, replayed and cut short: what was taken is given until it is stored, and nothing else is.
     #[test]
     fn nothing_taken_is_lost(steps in prop::collection::vec(step(), 1..40)) {

@@ -44,7 +44,7 @@ impl NamedLocks {
     /// The URL is none.
     pub fn new(url: &str, sessions_max: usize) -> io::Result<Self> {
         let opts = Opts::from_url(url).map_err(io::Error::other)?;
-        Ok(Self { sessions: Sessions::new(&opts, sessions_max, "DO 0", Reuse::Reset) })
+        Ok(Self { sessions: Sessions::new(&opts, sessions_max, &[], Reuse::Reset) })
     }
 
     /// The lock of `key`, waited for at most `wait` (whole seconds, rounded up). None when somebody else has it: that is

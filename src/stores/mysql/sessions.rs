@@ -1,7 +1,8 @@
 //! A bounded pool of sessions, and work on one of them within bounds of time.
 //!
-//! Work may be cut off at any moment, by its bound or because nobody waits for it: its session is closed then and never
-//! used again, because the answer that is still on its way would be taken for the next one's.
+//! Work may be cut off at any moment, by its bound or because nobody waits for it. Its connection is never used again
+//! then, because the answer that is still on its way would be taken for the next one's: the driver throws away a
+//! connection that is dropped with a question under way, and a session that is kept forgets it.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,8 +16,6 @@ use mysql_async::PoolOpts;
 use mysql_async::ServerError;
 use tokio::time::timeout;
 
-/// How long saying goodbye may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// A peer that has vanished is noticed after this and a few probes.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
@@ -66,15 +65,15 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// A pool that connects when it has to. `setup` is executed first on each new connection.
-    pub(super) fn new(opts: &Opts, sessions_max: usize, setup: &str, reuse: Reuse) -> Self {
+    /// A pool that connects when it has to. `setup` is executed on each new connection.
+    pub(super) fn new(opts: &Opts, sessions_max: usize, setup: &[&str], reuse: Reuse) -> Self {
         let constraints = PoolConstraints::new(0, sessions_max.max(1)).expect("0 is not more");
         let pool = PoolOpts::new()
             .with_constraints(constraints)
             .with_reset_connection(reuse == Reuse::Reset);
         let opts = OptsBuilder::from_opts(opts.clone())
             .pool_opts(pool)
-            .init(vec![setup.to_owned()])
+            .init(setup.iter().map(|&sql| sql.to_owned()).collect::<Vec<_>>())
             .tcp_keepalive(Some(KEEPALIVE))
             .prefer_socket(false);
         Self { pool: Pool::new(opts) }
@@ -108,7 +107,7 @@ impl Sessions {
 
 /// One session. It goes back to the pool when dropped, unless some work was cut off on it.
 pub(super) struct Session {
-    /// None after its end.
+    /// None while some work is under way, and when that was cut off or has lost it.
     connection: Option<Conn>,
 }
 
@@ -122,39 +121,24 @@ impl Session {
         within: Duration,
         work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
-        let Some(connection) = self.connection.take() else {
+        let Some(mut connection) = self.connection.take() else {
             return Err(Failure::Away("the session is closed".to_owned()));
         };
-        let mut busy = Busy { connection: Some(connection) };
-        let connection = busy.connection.as_mut().expect("put there above");
-        let done = match timeout(within, work(connection)).await {
+        let done = match timeout(within, work(&mut connection)).await {
             Ok(done) => done,
             Err(_) => return Err(Failure::Away(format!("not done within {within:?}"))),
         };
         if !matches!(&done, Err(error) if error.is_fatal()) {
-            self.connection = busy.connection.take();
+            self.connection = Some(connection);
         }
         done.map_err(failure)
     }
 }
 
-/// A connection with a question under way; closed if it is dropped like that.
-struct Busy {
-    connection: Option<Conn>,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        let runtime = tokio::runtime::Handle::try_current();
-        if let (Some(connection), Ok(runtime)) = (self.connection.take(), runtime) {
-            runtime.spawn(timeout(CLOSE_TIMEOUT, connection.disconnect()));
-        }
-    }
-}
-
 fn failure(error: mysql_async::Error) -> Failure {
-    /// A deadlock, of which this was the victim; a lock that was waited for too long.
-    const CONTENDED: [u16; 2] = [1213, 1205];
+    /// A deadlock, of which this was the victim; a lock that was waited for too long; a key somebody else was first
+    /// with, as no statement of ours gives one twice by itself.
+    const CONTENDED: [u16; 3] = [1213, 1205, 1062];
     match &error {
         mysql_async::Error::Server(server) if CONTENDED.contains(&server.code) => {
             Failure::Contended(server.to_string())
@@ -190,7 +174,7 @@ mod tests {
         for (code, state) in [(1406, "22001"), (1048, "23000"), (1366, "HY000"), (1153, "08S01")] {
             assert!(matches!(error(code, state), Failure::Refused(_)), "{code}");
         }
-        for (code, state) in [(1213, "40001"), (1205, "HY000")] {
+        for (code, state) in [(1213, "40001"), (1205, "HY000"), (1062, "23000")] {
             assert!(matches!(error(code, state), Failure::Contended(_)), "{code}");
         }
         for (code, state) in [(1290, "HY000"), (1040, "08004"), (1045, "28000"), (1146, "42S02")] {

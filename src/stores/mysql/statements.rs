@@ -17,14 +17,14 @@ pub const RECEIVED: &str = "SELECT updated_at FROM character_equipment WHERE oci
 pub const RELEASE_NAME: &str = "UPDATE game_character SET user_ign = NULL
     WHERE user_ign = ? AND ocid <> ? AND confirmed_at <= ?";
 
-/// Gives a character its name. Nothing happens when somebody else has the name by later news. Should another process
-/// give it to somebody else at the same moment, the row that collides is left as it is. Name, id, time, name, id.
+/// Gives a character its name. Nothing happens when somebody else has the name by later news; a session reads it
+/// repeatably, so that nobody can take it between the look and the row. Name, id, time, name, id.
 pub const PUT_NAME: &str = "INSERT INTO game_character (user_ign, ocid, confirmed_at)
     SELECT ?, ?, ? FROM DUAL
     WHERE NOT EXISTS (SELECT 1 FROM game_character WHERE user_ign = ? AND ocid <> ?)
     ON DUPLICATE KEY UPDATE
-    user_ign = IF(ocid = VALUES(ocid) AND confirmed_at <= VALUES(confirmed_at), VALUES(user_ign), user_ign),
-    confirmed_at = IF(ocid = VALUES(ocid), GREATEST(confirmed_at, VALUES(confirmed_at)), confirmed_at)";
+    user_ign = IF(confirmed_at <= VALUES(confirmed_at), VALUES(user_ign), user_ign),
+    confirmed_at = GREATEST(confirmed_at, VALUES(confirmed_at))";
 
 /// A statement about many rows: `head row, row, row tail`.
 #[derive(Debug, Clone, Copy)]

@@ -45,10 +45,13 @@ use writer::Writer;
 
 mod writer;
 
-/// Each new session. Times are UTC; a value that does not fit is an error; nobody waits for a lock longer than a batch
-/// may take.
-const SETUP: &str = "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-                     innodb_lock_wait_timeout = 2, lock_wait_timeout = 2";
+/// Each new session: times are UTC; a value that does not fit is an error; nobody waits for a lock longer than a batch
+/// may take. The statements count on repeatable reads, whatever the server's default.
+const SETUP: &[&str] = &[
+    "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+     innodb_lock_wait_timeout = 2, lock_wait_timeout = 2",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+];
 
 const READ: Bounds = Bounds { borrow: BORROW_TIMEOUT, work: READ_TIMEOUT };
 

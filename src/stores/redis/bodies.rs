@@ -13,7 +13,7 @@ use crate::stores::redis::caches::Held;
 use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
-use crate::stores::redis::flight::millis;
+use crate::stores::redis::millis;
 
 /// The hashes, and the gear beside them.
 #[derive(Clone)]

@@ -318,7 +318,7 @@ impl Keeper {
             let heartbeat = async {
                 sleep(inner.config.heartbeat).await;
                 let limit = inner.config.command_timeout;
-                link::check(&inner.config.address, link.connection, limit).await
+                link::check(link.connection, limit).await
             };
             tokio::select! {
                 () = inner.lost.notified() => {}

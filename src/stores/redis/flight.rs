@@ -14,9 +14,11 @@ use redis::Script;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
+use crate::stores::redis::LEASE_RENEW;
 use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
+use crate::stores::redis::millis;
 
 /// How shared work ended, for those who waited for another process. Small: what was made is in the shared cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +114,7 @@ impl Flights {
             taken: Cell::new(0),
             turn: Script::new(include_str!("scripts/flight_turn.lua")),
             land: Script::new(include_str!("scripts/flight_land.lua")),
-            renew: Script::new(include_str!("scripts/lease_renew.lua")),
+            renew: Script::new(LEASE_RENEW),
         }))
     }
 
@@ -208,10 +210,6 @@ fn lease_key(key: &str) -> String {
 
 fn outcome_key(key: &str, token: &str) -> String {
     format!("cache:sf:{{{key}}}:{token}")
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn pack(landed: &Landed) -> Vec<u8> {

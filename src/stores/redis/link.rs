@@ -56,19 +56,16 @@ pub(super) async fn dial(
     Err(last)
 }
 
-/// Whether the server at the other end still is what it has to be.
+/// Whether the server at the other end takes writes. Without sentinels too: a replica by mistake, or a master that was
+/// made one, would refuse every second command for ever.
 ///
 /// # Errors
 /// It is not, or does not answer within `limit`.
 pub(super) async fn check(
-    address: &Address,
     mut connection: MultiplexedConnection,
     limit: Duration,
 ) -> RedisResult<()> {
     within(limit, async {
-        let Master::Named { .. } = address.master else {
-            return redis::cmd("PING").exec_async(&mut connection).await;
-        };
         let role: Vec<redis::Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         match role.first() {
             Some(redis::Value::BulkString(role)) if role == b"master" => Ok(()),
@@ -104,7 +101,7 @@ async fn open(
 ) -> RedisResult<(Node, MultiplexedConnection)> {
     let client = Client::open(to(&node)?.set_redis_settings(login(address)))?;
     let connection = connect(&client, limit).await?;
-    check(address, connection.clone(), limit).await?;
+    check(connection.clone(), limit).await?;
     Ok((node, connection))
 }
 

@@ -4,6 +4,8 @@
 //! Reading order: `address`, `link`, `client`, `caches`, then what is built of commands: `cache`, `bodies`, `flight`,
 //! `events`, `popularity`, `queue`; last `values` and `shared`, the shards' way in.
 
+use std::time::Duration;
+
 pub mod address;
 pub mod bodies;
 pub mod cache;
@@ -17,3 +19,12 @@ pub mod probe;
 pub mod queue;
 pub mod shared;
 mod values;
+
+/// Renews a lease that is still its token's; for whoever keeps leases here.
+pub const LEASE_RENEW: &str = include_str!("scripts/lease_renew.lua");
+
+/// A time as Redis takes it.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -17,7 +17,7 @@ use crate::stores::queue::Tended;
 use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
-use crate::stores::redis::flight::millis;
+use crate::stores::redis::millis;
 
 /// Most jobs of each kind that one round of tending moves.
 const TEND_MAX: usize = 100;

@@ -37,6 +37,7 @@ use crate::stores::redis::events::Bus;
 use crate::stores::redis::flight;
 use crate::stores::redis::flight::Flights;
 use crate::stores::redis::flight::Landed;
+use crate::stores::redis::millis;
 use crate::stores::redis::popularity::Popularity;
 use crate::stores::redis::probe::RedisSnapshot;
 use crate::stores::redis::values;
@@ -126,7 +127,7 @@ impl Desk {
 
     /// A value for so long.
     fn held(&self, value: Vec<u8>, born: u64, ttl: Duration) -> Held {
-        let expires_ms = self.client.clock().unix_ms() + flight::millis(ttl);
+        let expires_ms = self.client.clock().unix_ms() + millis(ttl);
         Held { value: value.into(), born, expires_ms }
     }
 
@@ -234,16 +235,20 @@ impl Desk {
             }
             // These are done even when nobody waits for them any more.
             Order::PutBody { place, body, reply } => {
-                let _ = reply.send(Some(self.put_body(&place, &body).await));
+                self.put_body(&place, &body).await;
+                let _ = reply.send(Some(()));
             }
             Order::PutGear { ocid, gear, reply } => {
-                let _ = reply.send(Some(self.put_gear(&ocid, &gear).await));
+                self.put_gear(&ocid, &gear).await;
+                let _ = reply.send(Some(()));
             }
             Order::PutName { name, said, reply } => {
-                let _ = reply.send(Some(self.put_name(&name, &said).await));
+                self.put_name(&name, &said).await;
+                let _ = reply.send(Some(()));
             }
             Order::Outdate { ocid, born_us, reply } => {
-                let _ = reply.send(Some(self.outdate(&ocid, born_us).await));
+                self.outdate(&ocid, born_us).await;
+                let _ = reply.send(Some(()));
             }
             Order::Visits(counts) => {
                 let counts: Vec<_> =

@@ -46,7 +46,6 @@ pub(super) struct Writer {
     phase: watch::Receiver<Phase>,
     /// Told once.
     schema: Option<threads::SyncSender<Result<(), Mismatch>>>,
-    migrated: bool,
 }
 
 impl Writer {
@@ -56,7 +55,7 @@ impl Writer {
         schema: threads::SyncSender<Result<(), Mismatch>>,
         phase: watch::Receiver<Phase>,
     ) -> Self {
-        Self { store, journal: Some(journal), phase, schema: Some(schema), migrated: false }
+        Self { store, journal: Some(journal), phase, schema: Some(schema) }
     }
 
     /// Writes until the end; what is left then goes to the journal.
@@ -101,29 +100,24 @@ impl Writer {
             return false;
         }
         let batch = self.store.pending.borrow_mut().take(SHARE);
-        if !self.write(&batch).await {
-            self.store.put(batch);
-            return false;
-        }
-        self.store.put([]);
-        self.replay().await
+        let left = self.write(batch).await;
+        let works = left.is_empty();
+        self.store.put(left);
+        works && self.replay().await
     }
 
-    /// Whether the server is there, with a schema of this build.
+    /// Whether the server is there, with a schema of this build. Looked at after each outage: what comes back may be
+    /// another server.
     async fn connect(&mut self) -> bool {
-        let ending = ended(self.phase.clone());
         let sessions = &self.store.sessions;
-        let migrated = self.migrated;
         let work = async {
-            if migrated {
-                sessions.run(WRITE, async |connection| connection.ping().await).await.map(Ok)
-            } else {
-                sessions.run(MIGRATION, async |connection| migrate(connection).await).await
-            }
+            // Migrating may take long, but not to begin.
+            sessions.run(WRITE, async |connection| connection.ping().await).await?;
+            sessions.run(MIGRATION, async |connection| migrate(connection).await).await
         };
         let tried = tokio::select! {
             tried = work => tried,
-            () = ending => Err(cut_off()),
+            () = ended(self.phase.clone()) => Err(cut_off()),
         };
         match tried {
             Ok(schema) => self.learn(schema),
@@ -135,7 +129,7 @@ impl Writer {
     }
 
     fn learn(&mut self, schema: Result<(), Mismatch>) -> bool {
-        self.migrated = schema.is_ok();
+        let known = schema.is_ok();
         match &schema {
             Ok(()) => self.store.judge(None),
             Err(mismatch) => tracing::error!(%mismatch, "the store is another build's"),
@@ -144,34 +138,39 @@ impl Writer {
             // Nobody may be interested.
             let _ = told.try_send(schema);
         }
-        self.migrated
+        known
     }
 
-    /// Writes a batch; false when the server failed. Records it refuses are gone.
-    async fn write(&mut self, batch: &[Record]) -> bool {
-        if batch.is_empty() {
-            return true;
-        }
-        match self.write_all(batch).await {
-            Ok(()) => true,
-            Err(Failure::Away(_) | Failure::Contended(_)) => false,
+    /// Writes a batch; gives back what is left of it when the server failed. Records it refuses are gone.
+    async fn write(&mut self, mut batch: Vec<Record>) -> Vec<Record> {
+        match self.write_all(&batch).await {
+            Ok(()) => Vec::new(),
+            Err(Failure::Away(_) | Failure::Contended(_)) => batch,
+            // One spoils it for all: each by itself.
             Err(Failure::Refused(_)) => {
-                for record in batch {
-                    match self.write_all(std::slice::from_ref(record)).await {
+                for at in 0..batch.len() {
+                    match self.write_all(&batch[at..=at]).await {
                         Ok(()) => {}
-                        Err(Failure::Away(_) | Failure::Contended(_)) => return false,
+                        Err(Failure::Away(_) | Failure::Contended(_)) => {
+                            return batch.split_off(at);
+                        }
                         Err(Failure::Refused(why)) => {
-                            tracing::warn!(why, record = %key(record), "the store refuses a record");
+                            let record = key(&batch[at]);
+                            tracing::warn!(why, record, "the store refuses a record");
                             self.store.probe.refused.fetch_add(1, Relaxed);
                         }
                     }
                 }
-                true
+                Vec::new()
             }
         }
     }
 
+    /// Writes all or nothing.
     async fn write_all(&mut self, batch: &[Record]) -> Result<(), Failure> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let packed = packed(batch).await;
         let mut tries = 0;
         let written = loop {
@@ -203,10 +202,11 @@ impl Writer {
                     return false;
                 }
             };
-            if !self.write(&batch).await {
+            let records = batch.len() as u64;
+            if !self.write(batch).await.is_empty() {
                 return false;
             }
-            self.store.probe.replayed.fetch_add(batch.len() as u64, Relaxed);
+            self.store.probe.replayed.fetch_add(records, Relaxed);
             if let Err(error) = self.on_disk(Journal::stored).await {
                 tracing::warn!(%error, "a segment of the journal could not be deleted");
             }

@@ -61,7 +61,7 @@ impl Held {
 }
 
 /// The memory and the processes that listen to it.
-pub(crate) struct Common {
+pub(crate) struct Memory {
     rules: Rc<Rules>,
     dice: Rc<Dice>,
     dead: Cell<bool>,
@@ -73,7 +73,7 @@ pub(crate) struct Common {
     processes: RefCell<Vec<Mailboxes<Event>>>,
 }
 
-impl Common {
+impl Memory {
     pub(crate) fn new(rules: Rc<Rules>, dice: Rc<Dice>) -> Rc<Self> {
         Rc::new(Self {
             rules,
@@ -127,12 +127,12 @@ impl Common {
     /// To every shard of a process, each after a way of its own, as often as it takes.
     fn send(self: &Rc<Self>, process: &Mailboxes<Event>, question: impl Fn() -> Question) {
         for shard in ShardId::all(process.shards()) {
-            let (common, process, event) = (Rc::clone(self), process.clone(), question());
-            let life = common.life.get();
+            let (memory, process, event) = (Rc::clone(self), process.clone(), question());
+            let life = memory.life.get();
             spawn::spawn(async move {
-                spawn::sleep(common.dice.up_to(NEWS_LAG_MAX)).await;
+                spawn::sleep(memory.dice.up_to(NEWS_LAG_MAX)).await;
                 let mut event = Event::Question(event);
-                while common.life.get() == life {
+                while memory.life.get() == life {
                     let Err(refused) = process.try_send(shard, event) else { return };
                     event = refused.event;
                     spawn::sleep(RETRY_PAUSE).await;
@@ -146,13 +146,13 @@ impl Common {
         self: &Rc<Self>,
         say: impl FnOnce(&mut Held) -> Option<T> + 'static,
     ) -> Kept<T> {
-        let common = Rc::clone(self);
+        let memory = Rc::clone(self);
         Box::pin(async move {
-            spawn::sleep(common.dice.up_to(WAY_MAX)).await;
-            if common.dead.get() {
+            spawn::sleep(memory.dice.up_to(WAY_MAX)).await;
+            if memory.dead.get() {
                 return None;
             }
-            say(&mut common.held.borrow_mut())
+            say(&mut memory.held.borrow_mut())
         })
     }
 
@@ -169,20 +169,20 @@ impl Common {
     /// Gives the lead, and afterwards the outcome to all who wait, or the lead to the first of them when it is dropped.
     fn lead(self: &Rc<Self>, work: String) -> Turn {
         let (lead, told) = Lead::new();
-        let (common, life) = (Rc::clone(self), self.life.get());
+        let (memory, life) = (Rc::clone(self), self.life.get());
         spawn::spawn(async move {
             let outcome = told.await;
-            if common.life.get() != life {
+            if memory.life.get() != life {
                 return;
             }
-            let waiting = common.held.borrow_mut().turns.remove(&work).unwrap_or_default();
+            let waiting = memory.held.borrow_mut().turns.remove(&work).unwrap_or_default();
             match outcome {
                 Ok(outcome) => {
                     for waiter in waiting {
                         let _ = waiter.send(Turn::Ended(outcome.clone()));
                     }
                 }
-                Err(oneshot::Canceled) => common.pass_on(work, waiting),
+                Err(oneshot::Canceled) => memory.pass_on(work, waiting),
             }
         });
         Turn::Lead(lead)
@@ -203,13 +203,13 @@ impl Common {
 /// The memory as one process reaches it.
 pub(crate) struct Line {
     pub(crate) process: usize,
-    pub(crate) common: Rc<Common>,
+    pub(crate) memory: Rc<Memory>,
 }
 
 impl Shared for Line {
     fn body(&self, slot: &Slot) -> Kept<Dated<Body>> {
         let (ocid, field) = place(slot);
-        self.common.say(move |held| {
+        self.memory.say(move |held| {
             let (born_us, bodies) = held.bodies.get(&ocid)?;
             Some(Dated { value: bodies.get(&field)?.clone(), born_us: *born_us })
         })
@@ -217,7 +217,7 @@ impl Shared for Line {
 
     fn put_body(&self, slot: Slot, body: Dated<Body>) -> Done {
         let (ocid, field) = place(&slot);
-        self.common.keep(move |held| {
+        self.memory.keep(move |held| {
             held.renew(&ocid, body.born_us);
             let (born_us, bodies) = held.bodies.entry(ocid).or_default();
             if *born_us == body.born_us {
@@ -228,12 +228,12 @@ impl Shared for Line {
 
     fn gear(&self, ocid: &str) -> Kept<Dated<Gear>> {
         let ocid = ocid.to_owned();
-        self.common.say(move |held| held.gear.get(&ocid).cloned())
+        self.memory.say(move |held| held.gear.get(&ocid).cloned())
     }
 
     fn put_gear(&self, ocid: &str, gear: Dated<Gear>) -> Done {
         let ocid = ocid.to_owned();
-        self.common.keep(move |held| {
+        self.memory.keep(move |held| {
             if held.gear.get(&ocid).is_none_or(|held| held.born_us < gear.born_us) {
                 held.renew(&ocid, gear.born_us);
                 held.gear.insert(ocid, gear);
@@ -243,45 +243,45 @@ impl Shared for Line {
 
     fn name(&self, name: &str) -> Kept<SharedName> {
         let name = name.to_owned();
-        self.common.say(move |held| held.names.get(&name).cloned())
+        self.memory.say(move |held| held.names.get(&name).cloned())
     }
 
     fn put_name(&self, name: &str, said: SharedName) -> Done {
         let name = name.to_owned();
-        self.common.keep(move |held| {
+        self.memory.keep(move |held| {
             held.names.insert(name, said);
         })
     }
 
     fn turn(&self, work: String) -> Pin<Box<dyn Future<Output = Turn>>> {
-        let common = Rc::clone(&self.common);
+        let memory = Rc::clone(&self.memory);
         Box::pin(async move {
-            spawn::sleep(common.dice.up_to(WAY_MAX)).await;
-            if common.dead.get() {
+            spawn::sleep(memory.dice.up_to(WAY_MAX)).await;
+            if memory.dead.get() {
                 return Turn::Lead(Lead::alone());
             }
-            let led = common.held.borrow().turns.contains_key(&work);
+            let led = memory.held.borrow().turns.contains_key(&work);
             if !led {
-                common.held.borrow_mut().turns.insert(work.clone(), Waiting::new());
-                return common.lead(work);
+                memory.held.borrow_mut().turns.insert(work.clone(), Waiting::new());
+                return memory.lead(work);
             }
             let (turn, mine) = oneshot::channel();
-            common.held.borrow_mut().turns.entry(work).or_default().push_back(turn);
+            memory.held.borrow_mut().turns.entry(work).or_default().push_back(turn);
             // The memory has died.
             mine.await.unwrap_or_else(|_| Turn::Lead(Lead::alone()))
         })
     }
 
     fn outdate(&self, ocid: &str, born_us: u64) -> Done {
-        let (common, ocid, own) = (Rc::clone(&self.common), ocid.to_owned(), self.process);
+        let (memory, ocid, own) = (Rc::clone(&self.memory), ocid.to_owned(), self.process);
         Box::pin(async move {
-            spawn::sleep(common.dice.up_to(WAY_MAX)).await;
-            if common.dead.get() || common.mute.get() {
+            spawn::sleep(memory.dice.up_to(WAY_MAX)).await;
+            if memory.dead.get() || memory.mute.get() {
                 return;
             }
-            let processes = common.processes.borrow().clone();
+            let processes = memory.processes.borrow().clone();
             for (_, process) in processes.iter().enumerate().filter(|(at, _)| *at != own) {
-                common.send(process, || Question::Outdate { ocid: ocid.clone(), born_us });
+                memory.send(process, || Question::Outdate { ocid: ocid.clone(), born_us });
             }
         })
     }
