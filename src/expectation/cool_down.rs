@@ -48,12 +48,6 @@ impl CoolDown {
         Ok(())
     }
 
-    /// Begins the cool-down of a force that was claimed before, perhaps of another process.
-    pub fn begin(&mut self, ocid: &Ocid, now: Duration) {
-        // In vain when there is something to wait out already, or no room.
-        let _ = self.claim(ocid, now);
-    }
-
     /// Gives a claim back: the force failed, so nobody got anything for it.
     pub fn give_back(&mut self, ocid: &Ocid) {
         self.last.remove(ocid);

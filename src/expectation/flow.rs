@@ -7,6 +7,7 @@
 //! when there are none.
 
 mod caches;
+mod forced;
 mod gear;
 mod kept;
 
@@ -63,7 +64,7 @@ pub enum Effort {
     Fresh,
     /// Fetched again, whatever the caches hold.
     Forced {
-        /// Whether the cool-down was claimed before ([`Flow::claim_force`]).
+        /// Whether it was let through when it was queued ([`Flow::claim_force`]).
         claimed: bool,
     },
 }
@@ -238,19 +239,6 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.tower.once(&self.facts, ocid.clone(), work).await
     }
 
-    /// Claims a forced question about an id that will be asked later.
-    ///
-    /// # Errors
-    /// `CoolDown`, or `Overloaded` when too many were claimed.
-    pub fn claim_force(&self, ocid: &Ocid) -> Result<(), Fault> {
-        self.cool_down.borrow_mut().claim(ocid, self.clock.monotonic())
-    }
-
-    /// Gives such a claim back.
-    pub fn give_back_force(&self, ocid: &Ocid) {
-        self.cool_down.borrow_mut().give_back(ocid);
-    }
-
     /// Another process has asked the game at `born_us`: what is from before does not count any more.
     pub fn outdate(&self, ocid: &Ocid, born_us: u64) {
         self.caches.note_newest(ocid, self.born(born_us));
@@ -329,21 +317,6 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             }
             view => Some(Slot::View(character, view)),
         }
-    }
-
-    async fn forced(self: &Rc<Self>, key: BodyKey, claimed: bool) -> Result<Body, Fault> {
-        let ocid = key.character.ocid.clone();
-        if claimed {
-            self.cool_down.borrow_mut().begin(&ocid, self.clock.monotonic());
-        } else {
-            self.claim_force(&ocid)?;
-        }
-        self.tower.probe.forced.add(1);
-        let fetched = self.fetch(&key.character, true).await;
-        if fetched.is_err() {
-            self.give_back_force(&ocid);
-        }
-        self.body(key, &fetched?).await
     }
 
     /// The body, and the payload it is from: the cached one while fresh, else a new one.

@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 
@@ -98,6 +99,11 @@ pub trait Shared {
     fn put_name(&self, name: &str, said: SharedName) -> Done;
     /// Whose turn `work` is, once it is the caller's or has ended.
     fn turn(&self, work: String) -> Pin<Box<dyn Future<Output = Turn>>>;
+    /// Begins a cool-down of an id among all processes; what is left of one that another process began, then nothing
+    /// is begun.
+    fn claim(&self, ocid: &str, cool_down: Duration) -> Kept<Duration>;
+    /// Ends a cool-down that was claimed in vain.
+    fn give_back(&self, ocid: &str) -> Done;
     /// Tells every other process that answers about this id from before `born_us` are obsolete.
     fn outdate(&self, ocid: &str, born_us: u64) -> Done;
 }

@@ -11,4 +11,5 @@ mod measure;
 mod popularity;
 mod queue;
 mod shared;
+mod stretch;
 mod support;

@@ -213,6 +213,25 @@ fn turns_pass_between_processes_with_their_outcomes() {
 }
 
 #[test]
+fn a_cool_down_is_one_for_all_processes() {
+    let server = redis();
+    on_backplane(async {
+        let clients = vec![connected(&server.url()).await, connected(&server.url()).await];
+        beside(clients, async |processes| {
+            let [one, other] = &processes[..] else { unreachable!() };
+            let minute = std::time::Duration::from_secs(60);
+            assert_eq!(one.claim("id", minute).await, None);
+            let left = other.claim("id", minute).await.expect("begun by the first");
+            assert!(left <= minute && left > minute / 2, "{left:?}");
+            assert_eq!(other.claim("another", minute).await, None);
+            one.give_back("id").await;
+            assert_eq!(other.claim("id", minute).await, None);
+        })
+        .await;
+    });
+}
+
+#[test]
 fn without_redis_a_shard_goes_on_alone() {
     on_backplane(async {
         let client = started(config("redis://127.0.0.1:1"));

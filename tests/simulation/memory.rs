@@ -47,6 +47,7 @@ struct Held {
     gear: BTreeMap<String, Dated<Gear>>,
     names: BTreeMap<String, SharedName>,
     turns: BTreeMap<String, Waiting>,
+    cool_downs: BTreeMap<String, Duration>,
 }
 
 impl Held {
@@ -269,6 +270,25 @@ impl Shared for Line {
             memory.held.borrow_mut().turns.entry(work).or_default().push_back(turn);
             // The memory has died.
             mine.await.unwrap_or_else(|_| Turn::Lead(Lead::alone()))
+        })
+    }
+
+    fn claim(&self, ocid: &str, cool_down: Duration) -> Kept<Duration> {
+        let (ocid, now) = (ocid.to_owned(), self.memory.rules.now());
+        self.memory.say(move |held| {
+            let until = held.cool_downs.get(&ocid).copied().unwrap_or_default();
+            if until > now {
+                return Some(until - now);
+            }
+            held.cool_downs.insert(ocid, now + cool_down);
+            None
+        })
+    }
+
+    fn give_back(&self, ocid: &str) -> Done {
+        let ocid = ocid.to_owned();
+        self.memory.keep(move |held| {
+            held.cool_downs.remove(&ocid);
         })
     }
 

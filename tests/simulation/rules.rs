@@ -215,6 +215,10 @@ impl Rules {
         self.facts.borrow_mut().gave_up = Some(self.clock.monotonic());
     }
 
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     pub(crate) fn memory_died(&self) {
         self.facts.borrow_mut().well_since = None;
     }
@@ -289,9 +293,10 @@ impl Rules {
         let shared = facts.well_since.is_some_and(|since| since + ON_THE_WAY <= now);
         let both = flying.iter().sum::<usize>();
         self.rule(!shared || may_be_forced || both == 1, || format!("{flying:?} calls for {ocid}"));
-        // And what one has found nobody need ask for again, unless it went away with the last who waited.
+        // And what one has found nobody need ask for again, unless it went away with the last who waited, or the memory
+        // was not there for all of those who had begun to ask.
         let found = facts.found.get(ocid).copied().unwrap_or_default();
-        let kept = facts.well_since.is_some_and(|since| since <= found)
+        let kept = facts.well_since.is_some_and(|since| since + ON_THE_WAY <= found)
             && facts.gave_up.is_none_or(|at| at < found);
         let lately = kept && !found.is_zero() && now - found < FRESH / 2;
         self.rule(!self.two || may_be_forced || !lately, || format!("{ocid} is asked for again"));

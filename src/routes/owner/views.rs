@@ -89,9 +89,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     /// Queues the recalculation of a character that this shard owns; every near cache forgets it.
     pub(super) async fn own_recalculate(&self, character: &Character) -> Result<(), Fault> {
         let Character { name, ocid } = character;
-        self.flow.claim_force(ocid)?;
+        self.flow.claim_force(ocid).await?;
         if let Err(full) = self.queue(name, Wish::Forced).await {
-            self.flow.give_back_force(ocid);
+            self.flow.give_back_force(ocid).await;
             return Err(full);
         }
         self.invalidate_everywhere(ocid).await;

@@ -18,6 +18,7 @@ pub mod popularity;
 pub mod probe;
 pub mod queue;
 pub mod shared;
+pub mod stretch;
 mod values;
 
 /// Renews a lease that is still its token's; for whoever keeps leases here.

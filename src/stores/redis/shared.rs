@@ -32,7 +32,9 @@ use crate::stores::redis::cache::SharedCache;
 use crate::stores::redis::caches::Cache;
 use crate::stores::redis::caches::Held;
 use crate::stores::redis::caches::jittered;
+use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
+use crate::stores::redis::client::Trouble;
 use crate::stores::redis::events::Bus;
 use crate::stores::redis::flight;
 use crate::stores::redis::flight::Flights;
@@ -60,6 +62,8 @@ enum Order {
     PutName { name: String, said: SharedName, reply: Reply<()> },
     Turn { work: String, reply: Reply<Turn> },
     Outdate { ocid: String, born_us: u64, reply: Reply<()> },
+    Claim { ocid: String, cool_down: Duration, reply: Reply<Duration> },
+    GiveBack { ocid: String, reply: Reply<()> },
     Visits(Vec<(String, u32)>),
     Snapshot { reply: Reply<RedisSnapshot> },
 }
@@ -220,6 +224,28 @@ impl Desk {
         let _ = self.bus.publish(Cache::Equipment.name(), Some(ocid), Some(born_us)).await;
     }
 
+    async fn claim(&self, ocid: &str, cool_down: Duration) -> Option<Duration> {
+        let key = cool_down_key(ocid);
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg("").arg("NX").arg("PX").arg(millis(cool_down));
+        // Never: sent twice, the second would find the first.
+        let begun: Option<String> = self.client.command(Again::Never, &set).await.ok()?;
+        if begun.is_some() {
+            return None;
+        }
+        let mut left = redis::cmd("PTTL");
+        left.arg(&key);
+        let left: i64 = self.client.command(Again::Safe, &left).await.ok()?;
+        u64::try_from(left).ok().map(Duration::from_millis)
+    }
+
+    async fn give_back(&self, ocid: &str) {
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(cool_down_key(ocid));
+        // In vain when Redis is away: then it ends by itself.
+        let _: Result<u64, Trouble> = self.client.command(Again::Safe, &unlink).await;
+    }
+
     /// The key of V2 and V3 results: id, time of the gear, edition, and the version of its form.
     fn totals_key(&self, ocid: &str, at_s: u64) -> String {
         format!("expectation:v3:{ocid}:{at_s}:{}:lv1", self.edition)
@@ -232,6 +258,13 @@ impl Desk {
             Order::Name { name, reply } => answer(reply, self.name(&name)).await,
             Order::Turn { work, reply } => {
                 answer(reply, async { Some(self.turn(&work).await) }).await;
+            }
+            Order::Claim { ocid, cool_down, reply } => {
+                let _ = reply.send(self.claim(&ocid, cool_down).await);
+            }
+            Order::GiveBack { ocid, reply } => {
+                self.give_back(&ocid).await;
+                let _ = reply.send(Some(()));
             }
             // These are done even when nobody waits for them any more.
             Order::PutBody { place, body, reply } => {
@@ -262,6 +295,10 @@ impl Desk {
             }
         }
     }
+}
+
+fn cool_down_key(ocid: &str) -> String {
+    format!("cool-down::{ocid}")
 }
 
 fn landed(outcome: &Result<(), Fault>) -> Landed {
@@ -350,6 +387,14 @@ impl Shared for SharedRedis {
     fn turn(&self, work: String) -> Pin<Box<dyn Future<Output = Turn>>> {
         let turn = self.ask(|reply| Order::Turn { work, reply });
         Box::pin(async { turn.await.unwrap_or_else(|| Turn::Lead(Lead::alone())) })
+    }
+
+    fn claim(&self, ocid: &str, cool_down: Duration) -> Kept<Duration> {
+        self.ask(|reply| Order::Claim { ocid: ocid.to_owned(), cool_down, reply })
+    }
+
+    fn give_back(&self, ocid: &str) -> Done {
+        self.keep(|reply| Order::GiveBack { ocid: ocid.to_owned(), reply })
     }
 
     fn outdate(&self, ocid: &str, born_us: u64) -> Done {
