@@ -6,5 +6,8 @@
 #[path = "../api_support/mod.rs"]
 mod api_support;
 mod keeping;
+#[path = "../process_support/mod.rs"]
+mod process_support;
 mod sharing;
 mod support;
+mod views;
