@@ -2,13 +2,14 @@
 //! before everything that can fail has succeeded.
 
 mod backing;
+mod counting;
 mod jobs;
 mod shared;
+mod valuations;
 
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -22,7 +23,6 @@ use shards::listen;
 use shards::mailbox;
 use shards::mailbox::Inbox;
 use shards::mailbox::Mailboxes;
-use shards::mailbox::Reason;
 use shards::runtime;
 use shards::runtime::Exit;
 use shards::runtime::Setup;
@@ -32,6 +32,7 @@ use valuation::rules::DEFAULT;
 use valuation::rules::Ruleset;
 
 use backing::Kept;
+use counting::Counting;
 use jobs::Counted;
 
 use crate::backplane::Backplane;
@@ -39,13 +40,13 @@ use crate::build;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::config::Upstream;
-use crate::error::Fault;
 use crate::expectation::directory::Directory;
 use crate::expectation::directory::Trust;
 use crate::expectation::flight::Patience;
 use crate::expectation::flight::Tower;
 use crate::expectation::flow;
 use crate::expectation::flow::Flow;
+use crate::expectation::jobs::Jobs;
 use crate::expectation::shared::Backing;
 use crate::expectation::shared::Shared;
 use crate::http::Edge;
@@ -57,11 +58,6 @@ use crate::limits::BREAKER_WINDOW;
 use crate::limits::CONNECTIONS_MAX;
 use crate::limits::FDS_RESERVED;
 use crate::limits::SHUTDOWN_GRACE;
-use crate::metrics::names;
-use crate::metrics::scrape::ComputeScrape;
-use crate::metrics::scrape::ProcessScrape;
-use crate::metrics::scrape::Scrape;
-use crate::metrics::scrape::ShardScrape;
 use crate::resilience::breaker;
 use crate::resilience::retry::Policy;
 use crate::routes::api::About;
@@ -73,10 +69,10 @@ use crate::routes::reports::Counters;
 use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
+use crate::stores::queue::desk::QueuedJobs;
 use crate::stores::redis::shared::SharedRedis;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::guarded::Guards;
-use crate::upstream::probe::UpstreamSnapshot;
 use crate::upstream::sim::Sim;
 use crate::upstream::sim::SimConfig;
 use crate::upstream::sim::SimHandle;
@@ -141,7 +137,7 @@ impl Server {
         let (counted, jobs) = jobs::open(config, &instance)?;
         let memory = shared::open(config, instance, edition, &mailboxes, jobs)?;
         let client = client_config(config, &base_url);
-        let guests = store.guest.into_iter().chain(memory.guest).collect();
+        let guests = store.guest.into_iter().chain([memory.guest]).collect();
         let backplane = Backplane::start(client, guards(config), guests)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         store.schema.as_ref().map_or(Ok(()), backing::await_schema)?;
@@ -170,6 +166,7 @@ impl Server {
                 kept: store.kept.clone(),
                 shared: memory.shared.clone(),
                 jobs: counted.clone(),
+                valuations: memory.valuations.clone(),
                 about: Arc::clone(&about),
                 mailboxes: mailboxes.clone(),
                 inbox,
@@ -295,6 +292,7 @@ struct Parts {
     kept: Kept,
     shared: Option<SharedRedis>,
     jobs: Counted,
+    valuations: QueuedJobs,
     about: Arc<About>,
     mailboxes: Mailboxes<Event>,
     inbox: Inbox<Event>,
@@ -325,18 +323,28 @@ impl Parts {
             Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
         let flow = Flow::new(game, compute, backing, clock(), (limits, tower));
         let mailboxes = self.mailboxes.clone();
-        let owner = Owner::new(shard.id, self.mailboxes, directory, flow, near_bytes_max);
+        let jobs = Rc::new(self.valuations.clone()) as Rc<dyn Jobs>;
+        let lanes = (shard.id, self.mailboxes);
+        let owner = Owner::new(lanes, directory, flow, jobs, near_bytes_max);
         let edge_probe = Rc::<EdgeProbe>::default();
-        let counters = Counters::new(report(shard, &edge_probe, &owner));
+        let counters = Counters::new(counting::report(shard, &edge_probe, &owner));
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
         let work = move |event| event::work(event, Rc::clone(&working), Rc::clone(&counting));
         shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));
         if let Some(shared) = self.shared.clone() {
             shards::spawn::spawn(report_visits(Rc::clone(&owner), shared));
         }
-        let renderer = renderer(self.backplane, self.compute, self.kept, (self.shared, self.jobs));
+        let counted = Counting {
+            backplane: self.backplane,
+            compute: self.compute,
+            kept: self.kept,
+            shared: self.shared,
+            jobs: self.jobs,
+            valuations: self.valuations,
+        };
         let fine = Rc::new(SystemClock::new());
-        let reports = Reports::new(shard.id, mailboxes, counters, fine, renderer);
+        let reports =
+            Reports::new(shard.id, mailboxes, counters, fine, counting::renderer(counted));
         let timeouts = Timeouts {
             head: config.head_timeout,
             body: config.head_timeout,
@@ -378,69 +386,6 @@ async fn report_visits(owner: Rc<Owner<Backplane, Compute>>, shared: SharedRedis
 
 /// How often.
 const VISITS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How a shard takes its own counters.
-fn report(
-    shard: &Shard,
-    edge: &Rc<EdgeProbe>,
-    owner: &Rc<Owner<Backplane, Compute>>,
-) -> Box<dyn Fn() -> ShardScrape> {
-    let (shard, edge, owner) = (shard.clone(), Rc::clone(edge), Rc::clone(owner));
-    Box::new(move || ShardScrape {
-        shard: shard.id.index(),
-        driver: shard.driver.to_string(),
-        runtime: shard.probe.snapshot(),
-        edge: edge.snapshot(),
-        flow: owner.flow().probe().snapshot(),
-        held: owner.flow().sizes(),
-        near: owner.near_sizes(),
-        resolving: owner.directory().in_flight() as u64,
-        mailbox_full: owner.mailboxes().refused(Reason::Full),
-        mailbox_closed: owner.mailboxes().refused(Reason::Closed),
-        ..ShardScrape::default()
-    })
-}
-
-type Rendered = Pin<Box<dyn Future<Output = Result<String, Fault>>>>;
-
-/// How the metrics of the process are made from the shards' reports: on the backplane.
-fn renderer(
-    backplane: Backplane,
-    compute: Compute,
-    kept: Kept,
-    (shared, jobs): (Option<SharedRedis>, Counted),
-) -> impl Fn(Vec<Option<ShardScrape>>) -> Rendered {
-    move |reports| {
-        let store = kept.snapshot();
-        let (backplane, (pending, done, busy_us)) = (backplane.clone(), compute.load());
-        let (shared, jobs) = (shared.clone(), jobs.clone());
-        Box::pin(async move {
-            let shared = match &shared {
-                Some(shared) => shared.snapshot().await,
-                None => None,
-            };
-            let jobs = jobs.snapshot().await;
-            let render = move |upstream: &UpstreamSnapshot| {
-                let silent = reports.iter().filter(|report| report.is_none()).count();
-                let shards = reports.into_iter().flatten().collect();
-                let compute = ComputeScrape { pending, done, busy_us };
-                let process = ProcessScrape::read();
-                let upstream = *upstream;
-                names::render(&Scrape {
-                    shards,
-                    silent,
-                    upstream,
-                    compute,
-                    store,
-                    shared,
-                    jobs,
-                    process,
-                })
-            };
-            backplane.render(render).await
-        })
-    }
-}
 
 fn guards(config: &Config) -> Guards {
     Guards {

@@ -46,6 +46,21 @@ pub const FDS_RESERVED: usize = 512;
 /// How long a stopping server waits for requests in flight.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
+/// A kept valuation older than this is not shown any more.
+pub const VIEW_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Valuations queued because somebody waits for them. Beyond it: 503.
+pub const VALUATIONS_HIGH_MAX: usize = 1_000;
+/// Valuations queued because the one there is has become old. Beyond it, it stays old.
+pub const VALUATIONS_LOW_MAX: usize = 10_000;
+/// Tries at one valuation, in all.
+pub const VALUATION_TRIES_MAX: u32 = 3;
+/// Valuations given up that are kept for a look, the latest.
+pub const VALUATIONS_DEAD_MAX: usize = 1_000;
+/// Valuations of the queue that a process works on at once.
+pub const VALUATION_WORKERS: usize = 4;
+/// How long a recalculation that does not end hides the view there is.
+pub const RECALCULATION_MAX: Duration = Duration::from_secs(60);
+
 /// Upstream TCP and TLS connect.
 pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Upstream response, head and body, after connecting.

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("payload", &[]),
     ("expectation", &["error", "limits", "gzip"]),
-    ("stores", &["error", "expectation", "gzip", "resilience", "secret"]),
+    ("stores", &["error", "limits", "expectation", "gzip", "resilience", "secret"]),
     ("answer", &["error", "limits", "gzip", "korean_time", "payload", "expectation"]),
     ("upstream", &["error", "limits", "resilience", "secret"]),
     ("locks", &["stores"]),

@@ -22,8 +22,8 @@ thread_local! {
 fuzz_target!(|bytes: &[u8]| {
     let readable = Document::parse(bytes).is_ok();
     RENDERER.with_borrow_mut(|renderer| {
-        for view in [View::Expectation, View::Preset(2), View::Preset(View::NO_PRESET), View::Totals] {
-            let made = renderer.document(view, "이름", bytes, 0);
+        for view in [View::Expectation, View::Preset(2), View::Preset(View::NO_PRESET), View::Valuation, View::Totals] {
+            let made = renderer.document(view, ("이름", "id"), bytes, 0);
             assert_eq!(made.is_ok(), readable, "{view:?}");
             if let Ok(json) = made {
                 let document: Value = serde_json::from_slice(&json).expect("valid JSON");

@@ -1,5 +1,5 @@
 //! From payload bytes to the documents clients read. No I/O, no clock: times come in as numbers.
-//! Reading order: `valued` (payload to exact numbers), `v4` and `totals` (numbers to JSON), `number` and `text`
+//! Reading order: `valued` (payload to exact numbers), `v4`, `v5` and `totals` (numbers to JSON), `number` and `text`
 //! (the only rounding), `renderer` (a job to a compressed body).
 
 pub mod number;
@@ -7,4 +7,5 @@ pub mod renderer;
 pub mod text;
 pub mod totals;
 pub mod v4;
+pub mod v5;
 pub mod valued;

@@ -10,6 +10,7 @@ use valuation::rules::Ruleset;
 
 use crate::answer::totals;
 use crate::answer::v4;
+use crate::answer::v5;
 use crate::answer::valued;
 use crate::answer::valued::Selection;
 use crate::error::Fault;
@@ -51,23 +52,24 @@ impl Renderer {
             Job::Render { view: View::Equipment, payload, .. } => {
                 equipment(&payload).map(Made::from)
             }
-            Job::Render { view, name, payload, as_of_ms } => {
+            Job::Render { view, name, ocid, payload, as_of_ms } => {
                 let plain = plain_payload(&payload)?;
-                let (json, costs) = self.document(view, &name, &plain, as_of_ms)?;
+                let (json, costs) = self.document(view, (&name, &ocid), &plain, as_of_ms)?;
                 Ok(Made { body: body(&json, None), costs })
             }
             Job::MarkStale(fresh) => mark_stale(&fresh).map(Made::from),
         }
     }
 
-    /// Values a plain payload and writes a view of it; of the view of all presets also what each costs.
+    /// Values the plain payload of a character, told by name and id, and writes a view of it; of the views of all presets
+    /// also what each costs.
     ///
     /// # Errors
     /// `UpstreamFailed` when the payload is unreadable, naming the position.
     pub fn document(
         &mut self,
         view: View,
-        name: &str,
+        (name, ocid): (&str, &str),
         payload: &[u8],
         as_of_ms: u64,
     ) -> Result<(Vec<u8>, PresetCosts), Fault> {
@@ -77,19 +79,20 @@ impl Renderer {
         let selection = match view {
             View::Preset(number) => Selection::Preset(number),
             View::Totals => Selection::Worn,
-            View::Expectation | View::Equipment => Selection::Presets,
+            View::Expectation | View::Valuation | View::Equipment => Selection::Presets,
         };
         let character = valued::value(&mut self.valuer, &document, selection);
         if view == View::Totals {
             return Ok((totals::write(name, &character), Vec::new()));
         }
         let rules = self.valuer.rules();
-        let meta = v4::Meta {
-            name,
-            ruleset: &rules.id,
-            calculated_at_ms: self.clock.unix_ms(),
-            data_as_of_ms: as_of_ms,
-        };
+        let calculated_at_ms = self.clock.unix_ms();
+        if view == View::Valuation {
+            let class = document.character_class.as_deref();
+            let meta = v5::Meta { name, ocid, class, calculated_at_ms, data_as_of_ms: as_of_ms };
+            return Ok((v5::write(&meta, &character), v4::costs(&character)));
+        }
+        let meta = v4::Meta { name, ruleset: &rules.id, calculated_at_ms, data_as_of_ms: as_of_ms };
         let all = view == View::Expectation;
         let costs = if all { v4::costs(&character) } else { Vec::new() };
         Ok((v4::write(&meta, &character), costs))

@@ -107,8 +107,6 @@ struct PresetDoc<'a> {
     flame_cost: u64,
     unpriced: Vec<Remark<'a>>,
     notes: Vec<Remark<'a>>,
-    #[serde(skip)]
-    exact_total: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,10 +202,7 @@ struct Remark<'a> {
 
 fn document<'a>(meta: &Meta<'a>, character: &'a ValuedCharacter<'a>) -> CharacterDoc<'a> {
     let presets: Vec<PresetDoc<'a>> = character.presets.iter().map(preset).collect();
-    // The dearest preset stands for the character; of equals the first.
-    let dearest = presets
-        .iter()
-        .reduce(|best, next| if next.exact_total > best.exact_total { next } else { best });
+    let dearest = character.dearest().map(|place| &presets[place]);
     let about_character = character.note.iter().map(|note| Remark {
         preset_no: 0,
         item_part: None,
@@ -251,7 +246,6 @@ fn preset<'a>(preset: &'a ValuedPreset<'a>) -> PresetDoc<'a> {
         unpriced: items.iter().flat_map(|item| item.unpriced.clone()).collect(),
         notes: items.iter().flat_map(|item| item.notes.clone()).collect(),
         items,
-        exact_total: money.total(),
     }
 }
 

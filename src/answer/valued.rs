@@ -37,6 +37,17 @@ pub struct ValuedCharacter<'a> {
     pub note: Option<String>,
 }
 
+impl ValuedCharacter<'_> {
+    /// Place of the preset that stands for the character: the dearest, of equals the first.
+    #[must_use]
+    pub fn dearest(&self) -> Option<usize> {
+        let totals = self.presets.iter().map(|preset| Money::sum(&preset.items).total());
+        let best =
+            totals.enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.map(|(place, _)| place)
+    }
+}
+
 /// Which items of a payload to value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {

@@ -1,5 +1,5 @@
 //! The memory that processes share: puts its parts together on the backplane, and hands what other processes say to
-//! every shard of this one.
+//! every shard of this one. The queue of valuations lives in it, too, or without it in this process.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,11 +15,14 @@ use tokio::task::spawn_local;
 
 use super::StartError;
 use super::jobs::Jobs;
+use super::valuations::Workers;
 use crate::backplane::Guest;
 use crate::config::Config;
 use crate::config::SharedMemory;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
+use crate::stores::queue::desk;
+use crate::stores::queue::desk::QueuedJobs;
 use crate::stores::redis::address::Address;
 use crate::stores::redis::client;
 use crate::stores::redis::client::Client;
@@ -40,10 +43,13 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// The way to the memory, if there is one, and what runs it.
 pub(super) struct Opened {
     pub(super) shared: Option<SharedRedis>,
-    pub(super) guest: Option<Guest>,
+    /// The way to the queue of valuations.
+    pub(super) valuations: QueuedJobs,
+    pub(super) guest: Guest,
 }
 
-/// Opens what was configured, with the jobs that run beside it; connects to nothing yet. `edition` tells apart what builds and rulesets make of gear.
+/// Opens what was configured, with the jobs that run beside it; connects to nothing yet. `edition` tells apart what
+/// builds and rulesets make of gear.
 pub(super) fn open(
     config: &Config,
     instance: String,
@@ -51,8 +57,12 @@ pub(super) fn open(
     mailboxes: &Mailboxes<Event>,
     jobs: Jobs,
 ) -> Result<Opened, StartError> {
+    let (valuations, wishes) = desk::channel();
+    let (of_shards, redrive) = (mailboxes.clone(), config.redrive);
+    let workers = Workers { orders: wishes, mailboxes: of_shards, redrive };
     let Some(memory) = &config.shared else {
-        return Ok(Opened { shared: None, guest: None });
+        let guest: Guest = Box::new(move || Box::pin(workers.run(None)));
+        return Ok(Opened { shared: None, valuations, guest });
     };
     let address: Address = memory
         .url
@@ -69,9 +79,10 @@ pub(super) fn open(
     let times = times(memory);
     let mailboxes = mailboxes.clone();
     let guest: Guest = Box::new(move || {
+        let orders = (orders, workers);
         Box::pin(run(client, times, (instance, edition), orders, mailboxes, jobs))
     });
-    Ok(Opened { shared: Some(handle), guest: Some(guest) })
+    Ok(Opened { shared: Some(handle), valuations, guest })
 }
 
 fn times(memory: &SharedMemory) -> Times {
@@ -82,12 +93,13 @@ async fn run(
     config: client::Config,
     times: Times,
     (instance, edition): (String, String),
-    orders: Orders,
+    (orders, workers): (Orders, Workers),
     mailboxes: Mailboxes<Event>,
     jobs: Jobs,
 ) {
     let (client, keeper) = Client::new(config, Rc::new(SystemClock::new()));
     spawn_local(keeper.run());
+    spawn_local(workers.run(Some(client.clone())));
     let bus = Bus::new(client.clone(), &instance);
     let (news, heard) = mpsc::channel(NEWS_MAX);
     spawn_local(tell(heard, mailboxes.clone()));

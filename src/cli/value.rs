@@ -54,7 +54,7 @@ pub(super) fn run(args: &ValueArgs) -> Result<(), Failure> {
         let view = args.preset.map_or(View::Expectation, View::Preset);
         let now = SystemClock::new().unix_ms();
         let (mut body, _) = Renderer::new(rules)
-            .document(view, &name, &payload, now)
+            .document(view, (&name, ""), &payload, now)
             .map_err(|fault| Failure::Other(format!("{}: {fault}", args.file.display())))?;
         body.push(b'\n');
         return print(&body);

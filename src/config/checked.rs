@@ -43,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// The memory shared with other processes, if any.
     pub shared: Option<SharedMemory>,
+    /// When a queued valuation that was begun and not ended is given to another process.
+    pub redrive: Duration,
     /// What is made ready before anybody asks.
     pub warm_up: WarmUp,
     /// Name of this process among those; None takes host name and port.
@@ -120,6 +122,7 @@ impl Config {
             data: get("server.data").parse(|text| Ok(PathBuf::from(text)))?,
             store: tier::store(&get)?,
             shared: tier::shared_memory(&get)?,
+            redrive: get("queue.redrive").parse(units::duration)?,
             warm_up: tier::warm_up(&get)?,
             instance: get("server.instance").parse(tier::instance)?,
             deadline: get("server.deadline").parse(units::duration)?,

@@ -66,6 +66,11 @@ pub const KEYS: &[Key] = &[
         "a process that dies while it makes something holds the others up for at most this long",
     ),
     key(
+        "queue.redrive",
+        "60s",
+        "a valuation of the V5 queue that a process has begun and not ended is given to another after this",
+    ),
+    key(
         "warmup.top",
         "0",
         "characters of yesterday's most wanted to make ready at start and at 05:00 Korean time; 0 for none, at most 1000",

@@ -93,6 +93,20 @@ impl<G: GameApi + 'static> Directory<G> {
         Some(found)
     }
 
+    /// What is kept of a name, here or elsewhere: an id however old, or that lately nobody had it. The game is not asked.
+    /// Only on the name's home shard.
+    pub async fn kept(&self, name: &CharacterName) -> Option<Finding> {
+        let serves = |found: &Finding| found.ocid.is_some() || self.is_believed(found);
+        if let Some(held) = self.held(name).filter(serves) {
+            return Some(held);
+        }
+        let found = match self.shared_name(name).await.filter(serves) {
+            Some(found) => found,
+            None => self.kept_name(name).await?,
+        };
+        self.learn(name, Ok(found)).ok()
+    }
+
     /// Takes over what the name's home found out. When it could not ask, an old id still serves.
     ///
     /// # Errors

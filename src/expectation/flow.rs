@@ -3,11 +3,13 @@
 //! A body in the cache answers at once; older than `fresh` it answers marked stale while a task makes a new one;
 //! older than `stale` it answers only when the game cannot be asked. What is absent is looked for in the shared memory,
 //! and else made once, however many ask: the payload by one flight per character (`gear`), each view of it by one flight
-//! per view. A forced question always fetches. Dropping [`Flow::answer`] leaves the flight to the others, and ends it
+//! per view. A forced question always fetches; one for what is kept (`kept`) never does. Dropping [`Flow::answer`] leaves the flight to the others, and ends it
 //! when there are none.
 
 mod caches;
+mod forced;
 mod gear;
+mod kept;
 
 pub use caches::Held;
 
@@ -49,8 +51,22 @@ pub struct Ask {
     pub character: Character,
     /// Which document.
     pub view: View,
-    /// Fetch again whatever the cache holds.
-    pub force: bool,
+    /// How good an answer.
+    pub effort: Effort,
+}
+
+/// How good an answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// What can be had at once, marked stale if it is; a new one is made behind it.
+    AtHand,
+    /// A fresh one. Only when the game cannot be asked, an old one.
+    Fresh,
+    /// Fetched again, whatever the caches hold.
+    Forced {
+        /// Whether it was let through when it was queued ([`Flow::claim_force`]).
+        claimed: bool,
+    },
 }
 
 /// Where an answer came from; `X-Cache` on the wire.
@@ -113,6 +129,7 @@ pub struct Flow<G, W> {
     fetches: Flights<(Ocid, bool), Result<Fetched, Fault>>,
     bodies: Flights<(BodyKey, Duration), Result<Body, Fault>>,
     facts: Flights<Ocid, Result<Basic, Fault>>,
+    kept: Flights<BodyKey, Result<Option<(Body, Fetched)>, Fault>>,
 }
 
 impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
@@ -141,6 +158,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             fetches: Flights::default(),
             bodies: Flights::default(),
             facts: Flights::default(),
+            kept: Flights::default(),
         })
     }
 
@@ -149,10 +167,10 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// # Errors
     /// What the game's API, the workshop or the cool-down said.
     pub async fn answer(self: &Rc<Self>, ask: Ask) -> Result<Answer, Fault> {
-        let Ask { character, view, force } = ask;
+        let Ask { character, view, effort } = ask;
         let key = BodyKey { character, view, stale: false };
-        if force {
-            let body = self.forced(key).await?;
+        if let Effort::Forced { claimed } = effort {
+            let body = self.forced(key, claimed).await?;
             return Ok(self.fresh(body, Source::Miss, Duration::ZERO));
         }
         let now = self.clock.monotonic();
@@ -169,7 +187,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
                 if source == Source::HitL2 { &probe.shared_hits } else { &probe.hits }.add(1);
                 Ok(self.fresh(body, source, age))
             }
-            Some(Found { body, born, age }) if age < self.limits.stale => {
+            Some(Found { body, born, age })
+                if age < self.limits.stale && effort == Effort::AtHand =>
+            {
                 self.refresh_behind(&key.character);
                 self.stale(key, body, born).await
             }
@@ -231,10 +251,11 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.caches.flush();
     }
 
-    /// Tells the other processes that this one has newer gear of an id.
+    /// Tells the other processes which gear of an id this one knows, and so to ask their owners again.
     pub async fn announce(&self, ocid: &Ocid) {
-        if let (Some(shared), Some(born)) = (&self.backing.shared, self.caches.newest(ocid)) {
-            shared.outdate(ocid.as_str(), self.born_us(born)).await;
+        if let Some(shared) = &self.backing.shared {
+            let born_us = self.caches.newest(ocid).map_or(0, |born| self.born_us(born));
+            shared.outdate(ocid.as_str(), born_us).await;
         }
     }
 
@@ -247,8 +268,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     /// What is held now.
     #[must_use]
     pub fn sizes(&self) -> Held {
-        let flights =
-            self.lookups.len() + self.fetches.len() + self.bodies.len() + self.facts.len();
+        let questions = self.lookups.len() + self.facts.len() + self.kept.len();
+        let flights = questions + self.fetches.len() + self.bodies.len();
         Held { flights: flights as u64, ..self.caches.sizes() }
     }
 
@@ -296,34 +317,6 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             }
             view => Some(Slot::View(character, view)),
         }
-    }
-
-    async fn forced(self: &Rc<Self>, key: BodyKey) -> Result<Body, Fault> {
-        let ocid = key.character.ocid.clone();
-        self.cool_down.borrow_mut().claim(&ocid, self.clock.monotonic())?;
-        if let Some(left) = self.cooling_elsewhere(&ocid).await {
-            self.cool_down.borrow_mut().give_back(&ocid);
-            let seconds = u32::try_from(left.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-            return Err(Fault::cool_down(seconds.max(1)));
-        }
-        self.tower.probe.forced.add(1);
-        let fetched = self.fetch(&key.character, true).await;
-        if fetched.is_err() {
-            self.cool_down.borrow_mut().give_back(&ocid);
-            if let Some(shared) = &self.backing.shared {
-                shared.give_back(ocid.as_str()).await;
-            }
-        }
-        self.body(key, &fetched?).await
-    }
-
-    /// What is left of the cool-down that another process has begun.
-    async fn cooling_elsewhere(&self, ocid: &Ocid) -> Option<Duration> {
-        let shared = self.backing.shared.as_ref()?;
-        if self.limits.force_cool_down.is_zero() {
-            return None;
-        }
-        shared.claim(ocid.as_str(), self.limits.force_cool_down).await
     }
 
     /// The body, and the payload it is from: the cached one while fresh, else a new one.
@@ -380,6 +373,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         let job = Job::Render {
             view: key.view,
             name: key.character.name.as_str().to_owned(),
+            ocid: key.character.ocid.as_str().to_owned(),
             payload: fetched.payload.clone(),
             as_of_ms: fetched.as_of_ms,
         };

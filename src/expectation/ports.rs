@@ -77,6 +77,8 @@ pub enum Job {
         view: View,
         /// The name as it will be shown.
         name: String,
+        /// The id whose gear it is.
+        ocid: String,
         /// From what.
         payload: Payload,
         /// When the payload was received, unix milliseconds.

@@ -7,6 +7,8 @@ pub enum View {
     Expectation,
     /// V4: one preset. Numbers without a preset give an empty document.
     Preset(u8),
+    /// V5: every preset, costs alone.
+    Valuation,
     /// V2 and V3: regular potential of the worn gear.
     Totals,
     /// V2 and V3: the equipment document as the game API sent it.
@@ -18,12 +20,13 @@ impl View {
     pub const PRESETS: [u8; 3] = [1, 2, 3];
 
     /// Every view there is; an invalidation goes through them all.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Expectation,
         Self::Preset(1),
         Self::Preset(2),
         Self::Preset(3),
         Self::Preset(Self::NO_PRESET),
+        Self::Valuation,
         Self::Totals,
         Self::Equipment,
     ];

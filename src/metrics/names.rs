@@ -16,6 +16,7 @@ use crate::metrics::text::Kind::Gauge;
 use crate::metrics::text::Kind::Histogram;
 use crate::metrics::text::Text;
 use crate::resilience::health::State;
+use crate::stores::queue::desk::JobsSnapshot;
 use crate::upstream::answer::Endpoint;
 use crate::upstream::probe::CallSnapshot;
 
@@ -232,6 +233,7 @@ pub fn render(scrape: &Scrape) -> String {
     store(&mut text, scrape);
     shared(&mut text, scrape);
     jobs::render(&mut text, scrape);
+    valuations(&mut text, scrape);
     process(&mut text, scrape);
     text.finish()
 }
@@ -475,6 +477,34 @@ fn shared(text: &mut Text, scrape: &Scrape) {
     text.sample(spent, &[], seconds_of_us(seen.spent_us));
     let refused = "maple_shared_orders_refused_total";
     one(text, refused, Counter, "Orders not taken because too many waited.", seen.orders_refused);
+}
+
+/// The depths are those of all processes when they share a queue.
+fn valuations(text: &mut Text, scrape: &Scrape) {
+    let JobsSnapshot { depths, counts } = &scrape.valuations;
+    let queued = "maple_jobs_queued";
+    text.family(queued, Gauge, "Valuations that wait for a worker.");
+    for (priority, depth) in [("high", depths.high), ("low", depths.low)] {
+        text.sample(queued, &[("priority", priority)], depth as f64);
+    }
+    let begun = "maple_jobs_begun";
+    text.family(begun, Gauge, "Valuations that a worker has begun, by where they are now.");
+    for (place, depth) in
+        [("in_work", depths.in_work), ("pausing", depths.pausing), ("dead", depths.aside)]
+    {
+        text.sample(begun, &[("place", place)], depth as f64);
+    }
+    let tries = "maple_jobs_tries_total";
+    text.family(tries, Counter, "Tries at valuations by how they ended.");
+    for (result, count) in [("done", counts.done), ("failed", counts.failed)] {
+        text.sample(tries, &[("result", result)], count as f64);
+    }
+    let dead = "maple_jobs_dead_total";
+    one(text, dead, Counter, "Valuations given up after their last try.", counts.given_up);
+    let redriven = "maple_jobs_redriven_total";
+    one(text, redriven, Counter, "Valuations whose worker was gone.", counts.redriven);
+    let refused = "maple_jobs_refused_total";
+    one(text, refused, Counter, "Valuations not queued for want of room.", counts.refused);
 }
 
 fn process(text: &mut Text, scrape: &Scrape) {

@@ -7,6 +7,7 @@ use crate::jobs::warm_up::WarmUpSnapshot;
 use crate::locks::held::LockSnapshot;
 use crate::metrics::requests::Series;
 use crate::stores::probe::StoreSnapshot;
+use crate::stores::queue::desk::JobsSnapshot;
 use crate::stores::redis::probe::RedisSnapshot;
 use crate::upstream::probe::UpstreamSnapshot;
 
@@ -120,6 +121,8 @@ pub struct Scrape {
     pub shared: Option<RedisSnapshot>,
     /// Jobs, if there can be any.
     pub jobs: Option<JobsScrape>,
+    /// The queue of valuations.
+    pub valuations: JobsSnapshot,
     /// The process.
     pub process: ProcessScrape,
 }

@@ -26,6 +26,7 @@ use crate::routes::actuator;
 use crate::routes::characters;
 use crate::routes::openapi;
 use crate::routes::owner::Owner;
+use crate::routes::owner::Viewed;
 use crate::routes::owner::Wanted;
 use crate::routes::reports::Reports;
 use crate::routes::respond;
@@ -144,6 +145,14 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
                 let (character, basic) = self.owner.identity(name).await?;
                 return Ok(characters::identity(&character, &basic));
             }
+            Endpoint::RecalculateLater => {
+                let name = characters::name(name)?;
+                let _admitted = self.admit()?;
+                self.owner.recalculate(name).await?;
+                let path = request.path();
+                return Ok(respond::pending(path.strip_suffix("/recalculate").unwrap_or(path)));
+            }
+            Endpoint::Valuation => View::Valuation,
             Endpoint::Expectation | Endpoint::Recalculate => View::Expectation,
             Endpoint::ExpectationPreset => characters::preset(second)?,
             Endpoint::Totals => View::Totals,
@@ -165,8 +174,14 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Api<G, W> {
             force,
             encoding: negotiate::encoding(request.headers("accept-encoding")),
             target: cacheable.then(|| (request.path(), route)),
-            counts: request.method() != Method::Post && endpoint == Endpoint::Expectation,
+            counts: matches!(endpoint, Endpoint::Expectation | Endpoint::Valuation),
         };
+        if endpoint == Endpoint::Valuation {
+            return Ok(match self.owner.view(name, wanted, request.received()).await? {
+                Viewed::Ready(finished, source) => respond::finished(request, &finished, source),
+                Viewed::Pending => respond::pending(request.path()),
+            });
+        }
         let (finished, source) = self.owner.document(name, wanted, request.received()).await?;
         Ok(respond::finished(request, &finished, source))
     }

@@ -105,6 +105,13 @@ fn operation_responses(route: &Route) -> Value {
             responses.insert("200".to_owned(), ok);
             return Value::Object(responses);
         }
+        Endpoint::Valuation => {
+            responses.insert("200".to_owned(), document("Valuation"));
+            responses.insert("202".to_owned(), shared("Pending"));
+        }
+        Endpoint::RecalculateLater => {
+            responses.insert("202".to_owned(), shared("Pending"));
+        }
         Endpoint::Expectation | Endpoint::ExpectationPreset | Endpoint::Recalculate => {
             responses.insert("200".to_owned(), document("Expectation"));
         }
@@ -127,14 +134,20 @@ fn operation_responses(route: &Route) -> Value {
     for code in ["400", "404", "415", "500", "503"] {
         responses.insert(code.to_owned(), shared("Error"));
     }
-    if matches!(route.endpoint, Endpoint::Expectation | Endpoint::Recalculate) {
+    let forces = [Endpoint::Expectation, Endpoint::Recalculate, Endpoint::RecalculateLater];
+    if forces.contains(&route.endpoint) {
         responses.insert("429".to_owned(), shared("Error"));
     }
     Value::Object(responses)
 }
 
 fn responses() -> Value {
+    let text = |what| json!({ "description": what, "schema": { "type": "string" } });
     json!({
+        "Pending": {
+            "description": "Being made: ask again there, after a while",
+            "headers": { "Location": text("Path of the document"), "Retry-After": text("Seconds") },
+        },
         "Error": {
             "description": "Who is at fault and whether to retry",
             "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
@@ -176,6 +189,15 @@ fn schemas() -> Value {
         "Totals": object(
             &[("userIgn", text()), ("totalCost", whole()), ("totalCostText", text()), ("items", list())],
             &["items"],
+        ),
+        "Valuation": object(
+            &[
+                ("userIgn", text()), ("characterOcid", text()), ("characterClass", text_or_null()),
+                ("calculatedAt", text()), ("lastApiSyncAt", text()), ("version", whole()),
+                ("totalExpectedCost", whole()), ("maxPresetNo", whole()), ("fromCache", truth()),
+                ("partial", truth()), ("presets", list()),
+            ],
+            &[],
         ),
         "Expectation": object(
             &[

@@ -2,8 +2,14 @@
 //! finished document. What crosses shards is a [`Question`]; a reply nobody waits for any more ends the work for it.
 //!
 //! A nickname is resolved on its home shard, `hash(name)`; the gear is kept by the owner, `hash(ocid)`. What a
-//! shard has learnt about names it keeps, so that one hop is the usual price of a miss, and none that of a hit.
+//! shard has learnt about names it keeps, so that one hop is the usual price of a miss, and none that of a hit. What is
+//! answered only from what is kept, and made by the queue's workers, is in `views`.
 
+mod views;
+
+pub use views::Viewed;
+
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -26,8 +32,10 @@ use crate::expectation::directory::Directory;
 use crate::expectation::directory::Finding;
 use crate::expectation::flow::Answer;
 use crate::expectation::flow::Ask;
+use crate::expectation::flow::Effort;
 use crate::expectation::flow::Flow;
 use crate::expectation::flow::Source;
+use crate::expectation::jobs::Jobs;
 use crate::expectation::name::CharacterName;
 use crate::expectation::ports::Basic;
 use crate::expectation::ports::GameApi;
@@ -43,6 +51,8 @@ use crate::routes::popularity::Visits;
 use crate::routes::respond;
 
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
+/// An id or the lack of one, and the time since the game said so.
+type Located = (Option<String>, Duration);
 
 /// What one shard asks of another as the owner of characters. Owned and `Send`.
 pub enum Question {
@@ -55,7 +65,7 @@ pub enum Question {
         /// Ask the game even when nobody is known to have the name.
         again: bool,
         /// Where the id or the lack of one goes, with its age.
-        reply: Reply<(Option<String>, Duration)>,
+        reply: Reply<Located>,
     },
     /// A document of a character that the receiver owns.
     Ask {
@@ -65,10 +75,46 @@ pub enum Question {
         ocid: String,
         /// Which document.
         view: View,
-        /// Fetch again.
-        force: bool,
+        /// How good an answer.
+        effort: Effort,
         /// Where the answer goes; dropped when the client is gone.
         reply: Reply<Answer>,
+    },
+    /// What is kept of a nickname whose home the receiver is.
+    Recall {
+        /// Normalised name.
+        name: String,
+        /// Where the id or the lack of one goes, with its age; nothing when nothing is kept.
+        reply: Reply<Option<Located>>,
+    },
+    /// What is kept of a document of a character that the receiver owns.
+    Kept {
+        /// Normalised name.
+        name: String,
+        /// Its id.
+        ocid: String,
+        /// Which document.
+        view: View,
+        /// Where it goes.
+        reply: Reply<Option<Answer>>,
+    },
+    /// A character that the receiver owns is to be fetched and valued again, later.
+    Recalculate {
+        /// Normalised name.
+        name: String,
+        /// Its id.
+        ocid: String,
+        /// Told when that is queued.
+        reply: Reply<()>,
+    },
+    /// A job of the queue: the valuation of a nickname whose home the receiver is.
+    Value {
+        /// Normalised name.
+        name: String,
+        /// Fetch again.
+        force: bool,
+        /// Told when it is made and kept.
+        reply: Reply<()>,
     },
     /// Facts about a character that the receiver owns.
     Facts {
@@ -131,6 +177,7 @@ pub struct Owner<G, W> {
     mailboxes: Mailboxes<Event>,
     directory: Rc<Directory<G>>,
     flow: Rc<Flow<G, W>>,
+    jobs: Rc<dyn Jobs>,
     near: Near,
     popularity: Popularity,
 }
@@ -138,14 +185,14 @@ pub struct Owner<G, W> {
 impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     /// `near_bytes_max` for finished answers.
     pub fn new(
-        shard: ShardId,
-        mailboxes: Mailboxes<Event>,
+        (shard, mailboxes): (ShardId, Mailboxes<Event>),
         directory: Rc<Directory<G>>,
         flow: Rc<Flow<G, W>>,
+        jobs: Rc<dyn Jobs>,
         near_bytes_max: u64,
     ) -> Rc<Self> {
         let (near, popularity) = (Near::new(near_bytes_max), Popularity::default());
-        Rc::new(Self { shard, mailboxes, directory, flow, near, popularity })
+        Rc::new(Self { shard, mailboxes, directory, flow, jobs, near, popularity })
     }
 
     /// A finished answer to exactly this target and its route, if this shard has one that may still be used.
@@ -170,16 +217,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         wanted: Wanted<'_>,
         now: Duration,
     ) -> Result<(Finished, Source), Fault> {
-        let mut character = self.locate(name, wanted.force).await?;
-        for _ in 0..OUTDATED_MAX {
-            match self.document_of(&character, wanted, now).await {
-                Err(Fault { what: What::OutdatedId, .. }) => {
-                    character = self.locate_again(character).await?;
-                }
-                done => return done,
-            }
-        }
-        self.document_of(&character, wanted, now).await
+        let work = async |character: &Character| self.document_of(character, wanted, now).await;
+        let (_, found) = self.of_character(name, wanted.force, work).await?;
+        Ok(found)
     }
 
     /// Id and basic facts of a character, wherever it is owned.
@@ -187,17 +227,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     /// # Errors
     /// As [`Owner::document`].
     pub async fn identity(&self, name: CharacterName) -> Result<(Character, Basic), Fault> {
-        let mut character = self.locate(name, false).await?;
-        for _ in 0..OUTDATED_MAX {
-            match self.facts(&character.ocid).await {
-                Err(Fault { what: What::OutdatedId, .. }) => {
-                    character = self.locate_again(character).await?;
-                }
-                basic => return Ok((character, basic?)),
-            }
-        }
-        let basic = self.facts(&character.ocid).await?;
-        Ok((character, basic))
+        self.of_character(name, false, async |character| self.facts(&character.ocid).await).await
     }
 
     /// Does what another shard asks.
@@ -206,13 +236,24 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
             Question::Locate { name, outdated, again, reply } => {
                 reply_with(reply, self.home_locate(&name, outdated, again)).await;
             }
-            Question::Ask { name, ocid, view, force, reply } => {
+            Question::Ask { name, ocid, view, effort, reply } => {
                 let asked = async {
-                    let name = CharacterName::parse(&name)?;
-                    let character = Character { name, ocid: Ocid::new(&ocid) };
-                    self.own_answer(Ask { character, view, force }).await
+                    let character = character(&name, &ocid)?;
+                    self.own_answer(Ask { character, view, effort }).await
                 };
                 reply_with(reply, asked).await;
+            }
+            Question::Recall { name, reply } => reply_with(reply, self.home_recall(&name)).await,
+            Question::Kept { name, ocid, view, reply } => {
+                let kept = async { self.flow.kept(character(&name, &ocid)?, view).await };
+                reply_with(reply, kept).await;
+            }
+            Question::Recalculate { name, ocid, reply } => {
+                let queued = async { self.own_recalculate(&character(&name, &ocid)?).await };
+                reply_with(reply, queued).await;
+            }
+            Question::Value { name, force, reply } => {
+                reply_with(reply, self.value(&name, force)).await;
             }
             Question::Facts { ocid, reply } => {
                 reply_with(reply, self.flow.facts(&Ocid::new(&ocid))).await;
@@ -272,8 +313,23 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     ) -> Result<(Finished, Source), Fault> {
         // From before the owner is asked: an invalidation that comes in between wins.
         let valid = self.near.flag(&character.ocid);
-        let Wanted { view, force, encoding, target, counts } = wanted;
-        let answer = self.answer(Ask { character: character.clone(), view, force }).await?;
+        let effort = if wanted.force { Effort::Forced { claimed: false } } else { Effort::AtHand };
+        let ask = Ask { character: character.clone(), view: wanted.view, effort };
+        let answer = self.answer(ask).await?;
+        let finished = self.finish(character, wanted, &answer, (valid, now))?;
+        Ok((finished, answer.source))
+    }
+
+    /// Counts an answer and keeps it near when it is fresh. `valid` is the character's flag, and `now` the time, from
+    /// before it was asked for.
+    fn finish(
+        &self,
+        character: &Character,
+        wanted: Wanted<'_>,
+        answer: &Answer,
+        (valid, now): (Rc<Cell<bool>>, Duration),
+    ) -> Result<Finished, Fault> {
+        let Wanted { encoding, target, counts, .. } = wanted;
         let visits = if counts { self.popularity.of(&character.name) } else { Visits::default() };
         popularity::count(&visits);
         let finished = respond::finish(&answer.body, encoding)?;
@@ -283,7 +339,27 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
             let key = (encoding, target, route);
             self.near.put(key, finished.clone(), (valid, visits), now, answer.fresh_for);
         }
-        Ok((finished, answer.source))
+        Ok(finished)
+    }
+
+    /// Does `work` for the character of a name; again when the id that was remembered turns out to be none any more.
+    async fn of_character<T>(
+        &self,
+        name: CharacterName,
+        force: bool,
+        work: impl AsyncFn(&Character) -> Result<T, Fault>,
+    ) -> Result<(Character, T), Fault> {
+        let mut character = self.locate(name, force).await?;
+        for _ in 0..OUTDATED_MAX {
+            match work(&character).await {
+                Err(Fault { what: What::OutdatedId, .. }) => {
+                    character = self.locate_again(character).await?;
+                }
+                done => return Ok((character, done?)),
+            }
+        }
+        let done = work(&character).await?;
+        Ok((character, done))
     }
 
     async fn locate(&self, name: CharacterName, force: bool) -> Result<Character, Fault> {
@@ -322,8 +398,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
                 self.hop(home, question).await
             }
         };
-        let found = found.map(|(ocid, age)| Finding { ocid: ocid.as_deref().map(Ocid::new), age });
-        self.directory.learn(name, found).map(|found| found.ocid)
+        self.directory.learn(name, found.map(finding)).map(|found| found.ocid)
     }
 
     async fn home_locate(
@@ -331,16 +406,16 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         name: &str,
         outdated: Option<String>,
         again: bool,
-    ) -> Result<(Option<String>, Duration), Fault> {
+    ) -> Result<Located, Fault> {
         let name = CharacterName::parse(name)?;
         if let Some(outdated) = outdated {
             self.directory.forget(&name, &Ocid::new(&outdated));
         }
-        let Finding { ocid, age } = match self.directory.known(&name) {
+        let found = match self.directory.known(&name) {
             Some(found) if found.ocid.is_some() || !again => found,
             _ => self.directory.resolve(&name, again).await?,
         };
-        Ok((ocid.map(|ocid| ocid.as_str().to_owned()), age))
+        Ok(located(found))
     }
 
     async fn prepare(&self, name: &str) -> Result<(), Fault> {
@@ -367,14 +442,15 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         let Some(owner) = self.elsewhere(ask.character.ocid.as_str().as_bytes()) else {
             return self.own_answer(ask).await;
         };
-        let Ask { character, view, force } = ask;
-        let (name, ocid) = (character.name.as_str().to_owned(), character.ocid.as_str().to_owned());
-        self.hop(owner, |reply| Question::Ask { name, ocid, view, force, reply }).await
+        let Ask { character, view, effort } = ask;
+        let (name, ocid) = texts(&character);
+        self.hop(owner, |reply| Question::Ask { name, ocid, view, effort, reply }).await
     }
 
     /// A forced answer is given only after every shard has forgotten the old one and the other processes were told.
     async fn own_answer(&self, ask: Ask) -> Result<Answer, Fault> {
-        let forced = ask.force.then(|| ask.character.ocid.clone());
+        let forced = matches!(ask.effort, Effort::Forced { .. });
+        let forced = forced.then(|| ask.character.ocid.clone());
         let answer = self.flow.answer(ask).await?;
         if let Some(ocid) = forced {
             self.invalidate_everywhere(&ocid).await;
@@ -419,6 +495,24 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
         })?;
         answer.await.unwrap_or_else(|_| Err(Fault::internal("the owner shard dropped a question")))
     }
+}
+
+/// A character as it was told by another shard.
+fn character(name: &str, ocid: &str) -> Result<Character, Fault> {
+    Ok(Character { name: CharacterName::parse(name)?, ocid: Ocid::new(ocid) })
+}
+
+/// A character as it is told to another shard: name and id.
+fn texts(character: &Character) -> (String, String) {
+    (character.name.as_str().to_owned(), character.ocid.as_str().to_owned())
+}
+
+fn finding((ocid, age): Located) -> Finding {
+    Finding { ocid: ocid.as_deref().map(Ocid::new), age }
+}
+
+fn located(Finding { ocid, age }: Finding) -> Located {
+    (ocid.map(|ocid| ocid.as_str().to_owned()), age)
 }
 
 /// Sends what `work` gives, or drops it as soon as nobody waits for it any more.

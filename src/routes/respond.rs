@@ -15,6 +15,9 @@ use crate::http::negotiate::Encoding;
 use crate::http::status::Problem;
 use crate::routes::near::Finished;
 
+/// When to ask again for what is being made, seconds.
+const PENDING_SECS: &str = "1";
+
 /// Everything about a document that is the same for every request of one coding.
 pub(super) fn finish(body: &Body, encoding: Encoding) -> Result<Finished, Fault> {
     // The two codings are two representations: a strong validator must tell them apart.
@@ -48,6 +51,11 @@ pub(super) fn finished(request: &Request<'_>, finished: &Finished, source: Sourc
         response.body = finished.body.clone();
     }
     response
+}
+
+/// Not there yet: to be asked for again at `path`, soon.
+pub(super) fn pending(path: &str) -> Response {
+    Response::new(Status::ACCEPTED).field("Location", path).field("Retry-After", PENDING_SECS)
 }
 
 /// A JSON document of this moment.

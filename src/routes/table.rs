@@ -9,6 +9,8 @@ pub enum Endpoint {
     Expectation,
     ExpectationPreset,
     Recalculate,
+    Valuation,
+    RecalculateLater,
     Totals,
     Equipment,
     Character,
@@ -56,6 +58,16 @@ pub const ROUTES: &[Route] = &[
         "/api/v4/characters/{userIgn}/expectation/recalculate",
         Endpoint::Recalculate,
         "Fetch the gear again and value it",
+    ),
+    get(
+        "/api/v5/characters/{userIgn}/expectation",
+        Endpoint::Valuation,
+        "Costs of every preset from what is kept; 202 while they are being made",
+    ),
+    post(
+        "/api/v5/characters/{userIgn}/expectation/recalculate",
+        Endpoint::RecalculateLater,
+        "Have the gear fetched and valued again, later",
     ),
     get(
         "/api/v3/characters/{userIgn}/expectation",

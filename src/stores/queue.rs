@@ -1,17 +1,15 @@
 //! Jobs that must not be lost and are done at least once: taken in once per id, handed out, acknowledged; tried again
-//! when they fail or their worker is gone, put aside when that goes on. Here are the rules, and the queue of a single
-//! process; the one of many is `redis::queue`. One list of tests holds for both.
+//! when they fail or their worker is gone, put aside when that goes on. Here are the rules; `memory` is the queue of a
+//! single process, `redis::queue` the one of many, and one list of tests holds for both. `desk` is the shards' way in and
+//! has the jobs done.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::VecDeque;
+pub mod desk;
+pub mod memory;
+
 use std::future::Future;
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shards::clock::Clock;
 
 use crate::stores::redis::client::Trouble;
 
@@ -27,8 +25,10 @@ pub enum Priority {
 /// Bounds and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Jobs that may be queued with each priority. What is tried again or redriven comes on top; it was taken in before.
-    pub queued_max: usize,
+    /// Jobs that may be queued with high priority. What is tried again or redriven comes on top; it was taken in before.
+    pub high_max: usize,
+    /// The same, with low priority.
+    pub low_max: usize,
     /// Pause after the first failure; doubles with each.
     pub retry: Duration,
     /// Tries in all. A job that fails the last is put aside.
@@ -40,14 +40,14 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Service 7.2, 7.3: three more tries after 1, 2 and 4 s; redriven after 60 s; 1,000 queued.
-    pub const SETTLED: Self = Self {
-        queued_max: 1_000,
-        retry: Duration::from_secs(1),
-        tries_max: 4,
-        in_work_max: Duration::from_secs(60),
-        aside_max: 1_000,
-    };
+    /// Jobs that may be queued with this priority.
+    #[must_use]
+    pub fn queued_max(&self, priority: Priority) -> usize {
+        match priority {
+            Priority::High => self.high_max,
+            Priority::Low => self.low_max,
+        }
+    }
 
     /// The pause after a failure of the try of this number, from 1; none when it was the last.
     #[must_use]
@@ -61,7 +61,8 @@ impl Rules {
 pub enum Published {
     /// It will be done.
     Taken,
-    /// One of this id is queued, in work or about to be tried again; it stands for this one too.
+    /// One of this id is queued, in work or about to be tried again; it stands for this one too. If it was queued with
+    /// low priority and this one's is high, so is its own from now on.
     Known,
     /// Too many are queued.
     Full,
@@ -104,8 +105,22 @@ pub struct Depths {
     pub aside: u64,
 }
 
+impl Depths {
+    /// Those of two queues together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self {
+            high: self.high + other.high,
+            low: self.low + other.low,
+            in_work: self.in_work + other.in_work,
+            pausing: self.pausing + other.pausing,
+            aside: self.aside + other.aside,
+        }
+    }
+}
+
 /// A queue of jobs.
-pub trait Jobs {
+pub trait Queue {
     /// Takes a job in.
     fn publish(
         &self,
@@ -113,6 +128,9 @@ pub trait Jobs {
         id: &str,
         payload: &[u8],
     ) -> impl Future<Output = Result<Published, Trouble>>;
+
+    /// What the job of this id needs, while it has not ended.
+    fn payload(&self, id: &str) -> impl Future<Output = Result<Option<Bytes>, Trouble>>;
 
     /// Hands out a job, high priority first, then the oldest; none when there is none.
     fn consume(&self) -> impl Future<Output = Result<Option<Job>, Trouble>>;
@@ -128,155 +146,4 @@ pub trait Jobs {
 
     /// How many jobs there are.
     fn depths(&self) -> impl Future<Output = Result<Depths, Trouble>>;
-}
-
-/// The queue of a single process; gone with it.
-pub struct MemoryJobs {
-    rules: Rules,
-    clock: Rc<dyn Clock>,
-    state: RefCell<State>,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: HashMap<String, Known>,
-    queued: [VecDeque<String>; 2],
-    aside: VecDeque<(String, Bytes)>,
-}
-
-struct Known {
-    priority: Priority,
-    payload: Bytes,
-    tried: u32,
-    place: Place,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Queued,
-    /// Since then.
-    InWork(Duration),
-    /// Until then.
-    Pausing(Duration),
-}
-
-impl MemoryJobs {
-    /// An empty queue.
-    #[must_use]
-    pub fn new(rules: Rules, clock: Rc<dyn Clock>) -> Self {
-        Self { rules, clock, state: RefCell::default() }
-    }
-}
-
-impl Jobs for MemoryJobs {
-    async fn publish(
-        &self,
-        priority: Priority,
-        id: &str,
-        payload: &[u8],
-    ) -> Result<Published, Trouble> {
-        let state = &mut *self.state.borrow_mut();
-        if state.jobs.contains_key(id) {
-            return Ok(Published::Known);
-        }
-        if state.queued[priority as usize].len() >= self.rules.queued_max {
-            return Ok(Published::Full);
-        }
-        let payload = Bytes::copy_from_slice(payload);
-        let known = Known { priority, payload, tried: 0, place: Place::Queued };
-        state.jobs.insert(id.to_owned(), known);
-        state.queued[priority as usize].push_back(id.to_owned());
-        Ok(Published::Taken)
-    }
-
-    async fn consume(&self) -> Result<Option<Job>, Trouble> {
-        let state = &mut *self.state.borrow_mut();
-        let Some(id) = state.queued.iter_mut().find_map(VecDeque::pop_front) else {
-            return Ok(None);
-        };
-        let known = state.jobs.get_mut(&id).expect("what is queued is known");
-        known.tried += 1;
-        known.place = Place::InWork(self.clock.monotonic());
-        Ok(Some(Job { id, payload: known.payload.clone(), tried: known.tried }))
-    }
-
-    async fn ack(&self, job: &Job) -> Result<bool, Trouble> {
-        let state = &mut *self.state.borrow_mut();
-        Ok(state.in_work(job) && state.jobs.remove(&job.id).is_some())
-    }
-
-    async fn nack(&self, job: &Job) -> Result<bool, Trouble> {
-        let state = &mut *self.state.borrow_mut();
-        if !state.in_work(job) {
-            return Ok(false);
-        }
-        match self.rules.pause(job.tried) {
-            Some(pause) => {
-                let due = self.clock.monotonic() + pause;
-                let known = state.jobs.get_mut(&job.id).expect("what is in work is known");
-                known.place = Place::Pausing(due);
-            }
-            None => state.put_aside(&job.id, self.rules.aside_max),
-        }
-        Ok(true)
-    }
-
-    async fn tend(&self) -> Result<Tended, Trouble> {
-        let state = &mut *self.state.borrow_mut();
-        let now = self.clock.monotonic();
-        let mut due = BTreeMap::new();
-        for (id, known) in &state.jobs {
-            let since = match known.place {
-                Place::Pausing(until) if until <= now => until,
-                Place::InWork(since) if since + self.rules.in_work_max <= now => since,
-                _ => continue,
-            };
-            due.insert((since, id.clone()), known.place);
-        }
-        let mut tended = Tended::default();
-        for ((_, id), place) in due {
-            let known = state.jobs.get_mut(&id).expect("it was found there");
-            let in_work = matches!(place, Place::InWork(_));
-            if in_work && known.tried >= self.rules.tries_max {
-                state.put_aside(&id, self.rules.aside_max);
-                tended.put_aside += 1;
-                continue;
-            }
-            known.place = Place::Queued;
-            state.queued[known.priority as usize].push_front(id);
-            *(if in_work { &mut tended.redriven } else { &mut tended.retried }) += 1;
-        }
-        Ok(tended)
-    }
-
-    async fn depths(&self) -> Result<Depths, Trouble> {
-        let state = self.state.borrow();
-        let count = |is: fn(&Place) -> bool| {
-            state.jobs.values().filter(|known| is(&known.place)).count() as u64
-        };
-        Ok(Depths {
-            high: state.queued[Priority::High as usize].len() as u64,
-            low: state.queued[Priority::Low as usize].len() as u64,
-            in_work: count(|place| matches!(place, Place::InWork(_))),
-            pausing: count(|place| matches!(place, Place::Pausing(_))),
-            aside: state.aside.len() as u64,
-        })
-    }
-}
-
-impl State {
-    /// Whether this very try is in work.
-    fn in_work(&self, job: &Job) -> bool {
-        let known = self.jobs.get(&job.id);
-        known.is_some_and(|known| {
-            known.tried == job.tried && matches!(known.place, Place::InWork(_))
-        })
-    }
-
-    fn put_aside(&mut self, id: &str, aside_max: usize) {
-        if let Some(known) = self.jobs.remove(id) {
-            self.aside.push_front((id.to_owned(), known.payload));
-            self.aside.truncate(aside_max);
-        }
-    }
 }

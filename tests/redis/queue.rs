@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use maple_expectation::stores::queue::Depths;
 use maple_expectation::stores::queue::Job;
-use maple_expectation::stores::queue::Jobs;
-use maple_expectation::stores::queue::MemoryJobs;
 use maple_expectation::stores::queue::Priority;
 use maple_expectation::stores::queue::Published;
+use maple_expectation::stores::queue::Queue;
 use maple_expectation::stores::queue::Rules;
 use maple_expectation::stores::queue::Tended;
-use maple_expectation::stores::redis::queue::RedisJobs;
+use maple_expectation::stores::queue::memory::MemoryQueue;
+use maple_expectation::stores::redis::queue::RedisQueue;
 use shards::clock::SystemClock;
 use tokio::time::sleep;
 
@@ -22,30 +22,35 @@ use crate::support::redis;
 use crate::support::until;
 
 const RULES: Rules = Rules {
-    queued_max: 3,
+    high_max: 3,
+    low_max: 4,
     retry: Duration::from_millis(40),
     tries_max: 3,
     in_work_max: Duration::from_millis(150),
     aside_max: 2,
 };
 
-async fn publish(jobs: &impl Jobs, priority: Priority, id: &str) -> Published {
-    jobs.publish(priority, id, format!("what {id} needs").as_bytes()).await.unwrap()
+fn needs(id: &str) -> String {
+    format!("what {id} needs")
 }
 
-async fn consume(jobs: &impl Jobs) -> Option<Job> {
+async fn publish(jobs: &impl Queue, priority: Priority, id: &str) -> Published {
+    jobs.publish(priority, id, needs(id).as_bytes()).await.unwrap()
+}
+
+async fn consume(jobs: &impl Queue) -> Option<Job> {
     jobs.consume().await.unwrap()
 }
 
 /// The next job; its payload is checked.
-async fn job(jobs: &impl Jobs, id: &str, tried: u32) -> Job {
+async fn job(jobs: &impl Queue, id: &str, tried: u32) -> Job {
     let job = consume(jobs).await.unwrap();
     assert_eq!((job.id.as_str(), job.tried), (id, tried));
-    assert_eq!(job.payload, format!("what {id} needs"));
+    assert_eq!(job.payload, needs(id));
     job
 }
 
-async fn tends_to(jobs: &impl Jobs, expected: Tended) {
+async fn tends_to(jobs: &impl Queue, expected: Tended) {
     let mut all = Tended::default();
     until("what is due", async || {
         let tended = jobs.tend().await.unwrap();
@@ -57,14 +62,15 @@ async fn tends_to(jobs: &impl Jobs, expected: Tended) {
     .await;
 }
 
-async fn conforms<J: Jobs>(make: impl AsyncFn() -> J) {
+async fn conforms<J: Queue>(make: impl AsyncFn() -> J) {
     order_and_bounds(&make().await).await;
     once_per_id(&make().await).await;
+    promotion(&make().await).await;
     failures(&make().await).await;
     lost_workers(&make().await).await;
 }
 
-async fn order_and_bounds(jobs: &impl Jobs) {
+async fn order_and_bounds(jobs: &impl Queue) {
     use Priority::High;
     use Priority::Low;
     assert_eq!(consume(jobs).await, None);
@@ -72,8 +78,11 @@ async fn order_and_bounds(jobs: &impl Jobs) {
         assert_eq!(publish(jobs, priority, id).await, Published::Taken, "{id}");
     }
     assert_eq!(publish(jobs, High, "h4").await, Published::Full);
-    assert_eq!(publish(jobs, Low, "l3").await, Published::Taken, "the other list has room");
-    for id in ["h1", "h2", "h3", "l1", "l2", "l3"] {
+    for id in ["l3", "l4"] {
+        assert_eq!(publish(jobs, Low, id).await, Published::Taken, "the other list has room");
+    }
+    assert_eq!(publish(jobs, Low, "l5").await, Published::Full);
+    for id in ["h1", "h2", "h3", "l1", "l2", "l3", "l4"] {
         let job = job(jobs, id, 1).await;
         assert!(jobs.ack(&job).await.unwrap());
         assert!(!jobs.ack(&job).await.unwrap(), "once");
@@ -81,7 +90,7 @@ async fn order_and_bounds(jobs: &impl Jobs) {
     assert_eq!(jobs.depths().await.unwrap(), Depths::default());
 }
 
-async fn once_per_id(jobs: &impl Jobs) {
+async fn once_per_id(jobs: &impl Queue) {
     assert_eq!(publish(jobs, Priority::Low, "가").await, Published::Taken);
     assert_eq!(publish(jobs, Priority::High, "가").await, Published::Known);
     let first = job(jobs, "가", 1).await;
@@ -96,7 +105,29 @@ async fn once_per_id(jobs: &impl Jobs) {
     job(jobs, "가", 1).await;
 }
 
-async fn failures(jobs: &impl Jobs) {
+/// What waits with low priority comes with the others of high priority once somebody waits for it.
+async fn promotion(jobs: &impl Queue) {
+    use Priority::High;
+    use Priority::Low;
+    for (priority, id) in [(Low, "a"), (Low, "b"), (High, "c")] {
+        assert_eq!(publish(jobs, priority, id).await, Published::Taken);
+    }
+    for _ in 0..2 {
+        assert_eq!(publish(jobs, High, "b").await, Published::Known);
+    }
+    assert_eq!(jobs.depths().await.unwrap(), Depths { high: 2, low: 1, ..Depths::default() });
+    assert_eq!(publish(jobs, High, "d").await, Published::Taken);
+    assert_eq!(publish(jobs, High, "a").await, Published::Full, "no room to be promoted to");
+    for id in ["c", "b", "d", "a"] {
+        assert_eq!(jobs.payload(id).await.unwrap().as_deref(), Some(needs(id).as_bytes()));
+        let job = job(jobs, id, 1).await;
+        assert!(jobs.payload(id).await.unwrap().is_some(), "in work");
+        assert!(jobs.ack(&job).await.unwrap());
+        assert_eq!(jobs.payload(id).await.unwrap(), None);
+    }
+}
+
+async fn failures(jobs: &impl Queue) {
     for id in ["a", "b", "c"] {
         publish(jobs, Priority::High, id).await;
         for tried in 1..=RULES.tries_max {
@@ -112,7 +143,7 @@ async fn failures(jobs: &impl Jobs) {
     assert_eq!(jobs.depths().await.unwrap(), Depths { aside, ..Depths::default() });
 }
 
-async fn lost_workers(jobs: &impl Jobs) {
+async fn lost_workers(jobs: &impl Queue) {
     publish(jobs, Priority::Low, "a").await;
     for tried in 1..RULES.tries_max {
         let lost = job(jobs, "a", tried).await;
@@ -130,7 +161,7 @@ async fn lost_workers(jobs: &impl Jobs) {
 
 #[test]
 fn the_queue_of_a_process_conforms() {
-    on_backplane(conforms(async || MemoryJobs::new(RULES, Rc::new(SystemClock::new()))));
+    on_backplane(conforms(async || MemoryQueue::new(RULES, Rc::new(SystemClock::new()))));
 }
 
 #[test]
@@ -138,23 +169,23 @@ fn the_queue_in_redis_conforms() {
     let server = redis();
     on_backplane(conforms(async || {
         server.command(&["FLUSHALL"]).unwrap();
-        RedisJobs::new(connected(&server.url()).await, "v5", RULES)
+        RedisQueue::new(connected(&server.url()).await, "v5", RULES)
     }));
 }
 
 #[test]
 fn pauses_double_and_end() {
-    let pauses: Vec<_> = (1..=4).map(|tried| Rules::SETTLED.pause(tried)).collect();
-    assert_eq!(pauses, [Some(1), Some(2), Some(4), None].map(|s| s.map(Duration::from_secs)));
+    let pauses: Vec<_> = (1..=3).map(|tried| RULES.pause(tried)).collect();
+    assert_eq!(pauses, [Some(40), Some(80), None].map(|ms| ms.map(Duration::from_millis)));
 }
 
 /// Workers of several processes, of which one dies with what it has in hand: every job is done.
 #[test]
 fn jobs_of_a_worker_that_is_killed_are_done_by_others() {
     let server = redis();
-    let rules = Rules { queued_max: 100, ..RULES };
+    let rules = Rules { low_max: 100, ..RULES };
     on_backplane(async {
-        let queue = async || RedisJobs::new(connected(&server.url()).await, "v5", rules);
+        let queue = async || RedisQueue::new(connected(&server.url()).await, "v5", rules);
         let (killed, one, other) = (queue().await, queue().await, queue().await);
         let ids: BTreeSet<_> = (0..50).map(|n| format!("{n}")).collect();
         for id in &ids {

@@ -185,7 +185,7 @@ impl Workshop for Line {
             }
         }
         let text = match job {
-            Job::Render { view, name, payload, as_of_ms } => {
+            Job::Render { view, name, payload, as_of_ms, .. } => {
                 let facts = String::from_utf8(payload.body.to_vec()).unwrap();
                 format!("{facts} {as_of_ms} fresh {view:?} {name}")
             }

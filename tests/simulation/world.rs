@@ -16,6 +16,10 @@ use maple_expectation::expectation::flight::Tower;
 use maple_expectation::expectation::flow::Flow;
 use maple_expectation::expectation::flow::Limits;
 use maple_expectation::expectation::flow::Source;
+use maple_expectation::expectation::jobs::Jobs;
+use maple_expectation::expectation::jobs::Offered;
+use maple_expectation::expectation::jobs::Said;
+use maple_expectation::expectation::jobs::Wish;
 use maple_expectation::expectation::name::CharacterName;
 use maple_expectation::expectation::ports::NoLedger;
 use maple_expectation::expectation::shared::Backing;
@@ -176,6 +180,19 @@ impl World {
     }
 }
 
+/// Nothing is queued here: every question is answered.
+struct NoQueue;
+
+impl Jobs for NoQueue {
+    fn offer(&self, _: &str, _: Wish) -> Said<Offered> {
+        Box::pin(future::ready(Offered::Full))
+    }
+
+    fn recalculating(&self, _: &str) -> Said<bool> {
+        Box::pin(future::ready(false))
+    }
+}
+
 /// A shard's owner and its pump, which somebody has to run.
 pub(crate) fn owner(
     sim: &Sim,
@@ -196,7 +213,7 @@ pub(crate) fn owner(
     };
     let directory = Directory::new(line.clone(), backing.clone(), clock(), TRUST, tower.clone());
     let flow = Flow::new(line.clone(), line, backing, clock(), (limits, tower));
-    let owner = Owner::new(shard, mailboxes, directory, flow, cache_bytes);
+    let owner = Owner::new((shard, mailboxes), directory, flow, Rc::new(NoQueue), cache_bytes);
     let working = Rc::clone(&owner);
     let work = move |event| {
         let owner = Rc::clone(&working);

@@ -7,5 +7,8 @@
 mod api_support;
 mod jobs;
 mod keeping;
+#[path = "../process_support/mod.rs"]
+mod process_support;
 mod sharing;
 mod support;
+mod views;

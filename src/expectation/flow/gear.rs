@@ -129,14 +129,14 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         Ok(Fetched { payload, born, as_of_ms, source: Source::Miss })
     }
 
-    async fn shared_gear(&self, ocid: &Ocid) -> Option<Fetched> {
+    pub(super) async fn shared_gear(&self, ocid: &Ocid) -> Option<Fetched> {
         let shared = self.backing.shared.as_ref()?;
         let Dated { value: Gear { payload, received_ms }, born_us } =
             shared.gear(ocid.as_str()).await?;
         self.unless_outdated(ocid, payload, (self.born(born_us), received_ms), Source::HitL2)
     }
 
-    async fn kept_gear(&self, ocid: &Ocid, born: Duration) -> Option<Fetched> {
+    pub(super) async fn kept_gear(&self, ocid: &Ocid, born: Duration) -> Option<Fetched> {
         let Gear { payload, received_ms } = self.backing.ledger.gear(ocid.as_str()).await?;
         // When it was asked for is not kept; it was not later than this question.
         let born = self.born(received_ms * 1_000).min(born);

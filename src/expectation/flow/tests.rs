@@ -169,7 +169,8 @@ impl World {
             name: CharacterName::parse(name).expect("valid"),
             ocid: Ocid::new(&format!("ocid-{}", name.to_lowercase())),
         };
-        let ask = Ask { character, view, force };
+        let effort = if force { Effort::Forced { claimed: false } } else { Effort::AtHand };
+        let ask = Ask { character, view, effort };
         let flow = Rc::clone(&self.flow);
         Box::pin(async move { flow.answer(ask).await })
     }
@@ -244,7 +245,7 @@ fn views_of_one_character_share_one_payload() {
             answer(&format!("{view:?} of revision 1"), Source::HitL1)
         );
     }
-    assert_eq!((world.game.fetches.get(), world.jobs.get()), (1, 7));
+    assert_eq!((world.game.fetches.get(), world.jobs.get()), (1, 8));
 }
 
 #[test]

@@ -4,13 +4,14 @@
 //! Keys, for a queue named `v5`: `{v5}:high` and `{v5}:low` (lists), `{v5}:payload` and `{v5}:tries` (hashes),
 //! `{v5}:inflight` and `{v5}:retry` (sorted by time), `{v5}:dlq` (list).
 
+use bytes::Bytes;
 use redis::Script;
 
 use crate::stores::queue::Depths;
 use crate::stores::queue::Job;
-use crate::stores::queue::Jobs;
 use crate::stores::queue::Priority;
 use crate::stores::queue::Published;
+use crate::stores::queue::Queue;
 use crate::stores::queue::Rules;
 use crate::stores::queue::Tended;
 use crate::stores::redis::client::Again;
@@ -22,7 +23,7 @@ use crate::stores::redis::millis;
 const TEND_MAX: usize = 100;
 
 /// A queue in Redis.
-pub struct RedisJobs {
+pub struct RedisQueue {
     client: Client,
     rules: Rules,
     keys: Keys,
@@ -72,7 +73,7 @@ enum Then {
     Aside,
 }
 
-impl RedisJobs {
+impl RedisQueue {
     /// The queue of this name.
     #[must_use]
     pub fn new(client: Client, queue: &str, rules: Rules) -> Self {
@@ -102,7 +103,7 @@ impl RedisJobs {
     }
 }
 
-impl Jobs for RedisJobs {
+impl Queue for RedisQueue {
     async fn publish(
         &self,
         priority: Priority,
@@ -114,8 +115,8 @@ impl Jobs for RedisJobs {
             Priority::Low => b"L",
         };
         let mut publish = self.publish.key(&self.keys.payload);
-        publish.key(self.keys.queued(priority));
-        publish.arg(id).arg([letter, payload].concat()).arg(self.rules.queued_max);
+        publish.key(self.keys.queued(priority)).key(&self.keys.low);
+        publish.arg(id).arg([letter, payload].concat()).arg(self.rules.queued_max(priority));
         // Sent twice, the second says "known", and so it is.
         let said: String = self.client.script(Again::Safe, &publish).await?;
         match said.as_str() {
@@ -124,6 +125,14 @@ impl Jobs for RedisJobs {
             "full" => Ok(Published::Full),
             _ => Err(Trouble::Refused(format!("a job was answered {said:?}"))),
         }
+    }
+
+    async fn payload(&self, id: &str) -> Result<Option<Bytes>, Trouble> {
+        let mut ask = redis::cmd("HGET");
+        ask.arg(&self.keys.payload).arg(id);
+        let found: Option<Vec<u8>> = self.client.command(Again::Safe, &ask).await?;
+        // Behind the letter of its priority.
+        Ok(found.map(|payload| Bytes::from(payload).slice(1..)))
     }
 
     async fn consume(&self) -> Result<Option<Job>, Trouble> {
