@@ -8,9 +8,11 @@
 //! Invariant: every answer is 200 and takes less than 1 s; Redis refuses no command for being sent to a replica.
 //! What the first server makes is found by the second, in Redis, at most 5 s after the kill.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chaos::services::Replicated;
 use tokio::time::Instant;
 use tokio::time::sleep;
 
@@ -42,6 +44,7 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     }
     let (mut outages, mut seen) = (Vec::new(), Seen::default());
     for round in 0..rounds {
+        tier.redis = aside(tier.redis, revive).await?;
         let (of_round, outage);
         (tier, of_round, outage) = fail_over(tier, round).await?;
         seen.merge(of_round);
@@ -76,12 +79,19 @@ async fn fail_over(mut tier: Tier, round: usize) -> Outcome<(Tier, Seen, Duratio
     let (redis, outage) = struck?;
     let mut seen = first?;
     seen.merge(second?);
-    tier.redis = aside(redis, move |redis| {
-        redis.nodes[master].restart()?;
-        redis.await_replica(master)
-    })
-    .await?;
+    tier.redis = redis;
     Ok((tier, seen, outage))
+}
+
+/// Brings back what was killed, as a replica.
+fn revive(redis: &mut Replicated) -> io::Result<()> {
+    match redis.nodes.iter().position(|node| node.pid().is_none()) {
+        Some(dead) => {
+            redis.nodes[dead].restart()?;
+            redis.await_replica(dead)
+        }
+        None => Ok(()),
+    }
 }
 
 async fn load(server: SocketAddr, prefix: String) -> Outcome<Seen> {
