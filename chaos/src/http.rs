@@ -62,6 +62,11 @@ impl Connection {
         Ok(reply)
     }
 
+    /// Whether something has come that is no whole answer yet.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Sends a request and waits for its answer.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Reply> {
         self.send(request).await?;

@@ -214,11 +214,12 @@ impl Seen {
         *self.sources.entry(source.to_owned()).or_default() += 1;
     }
 
-    fn error(&mut self, what: String) {
+    /// Counts what is no answer.
+    pub(crate) fn error(&mut self, what: String) {
         *self.errors.entry(what).or_default() += 1;
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         add(&mut self.errors, other.errors);
         add(&mut self.sources, other.sources);

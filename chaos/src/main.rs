@@ -1,9 +1,10 @@
 //! `cargo chaos`: drives the built server through faults and checks what must hold. A black box: it knows the
 //! command line, HTTP, the metrics page and /proc, and nothing of the server's library.
-//! Reading order: `scenarios`, `stack`, `tier`, `load`, then the tools: `process`, `http`, `sim`, `sql`, `metrics`,
-//! `report`.
+//! Reading order: `scenarios`, `stack`, `tier`, `load`, then the tools: `process`, `http`, `bench`, `sim`, `sql`,
+//! `metrics`, `report`.
 //! Apart from scenarios, `local` starts servers for a person.
 
+mod bench;
 mod failure;
 mod http;
 mod load;

@@ -69,20 +69,12 @@ impl Context {
 
     /// One more server over the same stores, connected to both.
     pub(crate) async fn join(&self, tier: &Tier, keys: &[(&str, &str)]) -> Outcome<Server> {
-        self.join_at(loopback::free_port()?, tier, keys).await
-    }
-
-    /// The same on this port, which other servers may have as well.
-    pub(crate) async fn join_at(
-        &self,
-        port: u16,
-        tier: &Tier,
-        keys: &[(&str, &str)],
-    ) -> Outcome<Server> {
+        // It keeps its port when it is restarted.
+        let listen = loopback::address(loopback::free_port()?);
         let mut environment = environment(keys);
         environment.push(("DATABASE_URL".to_owned(), tier.db.url()));
         environment.push(("REDIS_URL".to_owned(), tier.redis.url()));
-        let (listen, upstream) = (loopback::address(port), tier.sim.url());
+        let upstream = tier.sim.url();
         let server =
             Server::start_at(listen, self.binary(), self.folder(), &upstream, &environment).await?;
         connected(&server).await?;

@@ -4,11 +4,16 @@
 
 use std::io;
 use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
+use chaos::loopback;
 use chaos::services::MariaDb;
+use chaos::services::Nginx;
 use chaos::services::Options;
 use chaos::services::Policy;
 use chaos::services::Redis;
@@ -108,4 +113,32 @@ fn the_replica_becomes_master_and_the_old_master_its_replica() {
     redis.await_replica(0).unwrap();
     let refused = redis.nodes[0].command(&["SET", "name", "other"]).unwrap_err();
     assert!(refused.to_string().starts_with("READONLY"), "{refused}");
+}
+
+#[test]
+fn nginx_goes_to_the_next_server_when_one_is_away_or_refuses() {
+    let serve = |answer: &'static str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                // The head fits into one segment.
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        address
+    };
+    let refusing = serve("HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let good = serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    let away = loopback::address(loopback::free_port().unwrap());
+    let nginx = Nginx::start(&[away, refusing, good]).unwrap();
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(nginx.address()).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok"), "{answer}");
+    }
 }

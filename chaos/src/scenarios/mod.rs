@@ -9,6 +9,7 @@ use crate::report::Report;
 use crate::stack::Context;
 
 mod c01_redis_dies;
+mod c01b_failover;
 mod c02_sql_dies;
 mod c06b_slow_loris;
 mod c09_retry_storm;
@@ -19,6 +20,7 @@ mod n05_hot_key;
 mod n06_client_gone;
 mod p01_one_flight;
 mod p02_force_reaches_all;
+mod p03_rolling_restart;
 mod p04_leader_killed;
 
 /// One scenario.
@@ -51,9 +53,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(c09_retry_storm),
     scenario!(p01_one_flight),
     scenario!(p02_force_reaches_all),
+    scenario!(p03_rolling_restart),
     scenario!(p04_leader_killed),
     scenario!(n04_connection_vampire),
     scenario!(c01_redis_dies),
+    scenario!(c01b_failover),
     scenario!(c02_sql_dies),
 ];
 
