@@ -1,12 +1,13 @@
 //! `cargo chaos`: drives the built server through faults and checks what must hold. A black box: it knows the
 //! command line, HTTP, the metrics page and /proc, and nothing of the server's library.
-//! Reading order: `scenarios`, `stack`, `load`, then the tools: `process`, `http`, `sim`, `metrics`, `report`.
+//! Reading order: `scenarios`, `stack`, `load`, then the tools: `process`, `locker`, `http`, `sim`, `metrics`, `report`.
 //! Apart from scenarios, `local` starts servers for a person.
 
 mod failure;
 mod http;
 mod load;
 mod local;
+mod locker;
 mod metrics;
 mod process;
 mod recorder;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::failure::Outcome;
 use crate::http;
+use crate::locker::Locker;
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::process::Usage;
@@ -83,6 +84,11 @@ impl Context {
         let environment: Vec<(String, String)> =
             keys.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
         Server::start(&self.binary, self.folder.path(), upstream, &environment).await
+    }
+
+    /// A process that counts under locks, with these arguments.
+    pub(crate) fn locker(&self, arguments: &[&str]) -> Outcome<Locker> {
+        Locker::start(&self.binary, self.folder.path(), arguments)
     }
 
     /// The logs of everything started, for a person who wants to know why it failed.

@@ -116,7 +116,7 @@ pub(crate) fn results_folder(root: &Path, commit: &str) -> PathBuf {
     root.join("chaos/results").join(format!("{date}-{commit}"))
 }
 
-/// Builds the server in the profile of this suite; its binary.
+/// Builds the server, and the example that takes locks, in the profile of this suite; the server's binary.
 pub(crate) fn build_server(root: &Path) -> Outcome<PathBuf> {
     let own = std::env::current_exe()?;
     let beside = own.parent().ok_or_else(|| Failure::new("this program lies nowhere"))?;
@@ -124,7 +124,7 @@ pub(crate) fn build_server(root: &Path) -> Outcome<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The whole workspace, so that crates it shares are built once, with the same features for everybody.
     cargo.current_dir(root).args(["build", "--workspace", "--bin", "maple-expectation"]);
-    cargo.arg("--locked").arg("--target-dir").arg(target);
+    cargo.args(["--example", "lock_counter"]).arg("--locked").arg("--target-dir").arg(target);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -8,8 +8,10 @@ use crate::failure::Outcome;
 use crate::report::Report;
 use crate::stack::Context;
 
+mod c04_split_brain;
 mod c06b_slow_loris;
 mod c09_retry_storm;
+mod c17_locks;
 mod n01_thundering_herd;
 mod n03_saturation;
 mod n05_hot_key;
@@ -41,8 +43,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(n03_saturation),
     scenario!(n05_hot_key),
     scenario!(n06_client_gone),
+    scenario!(c04_split_brain),
     scenario!(c06b_slow_loris),
     scenario!(c09_retry_storm),
+    scenario!(c17_locks),
 ];
 
 impl Scenario {
