@@ -1,6 +1,6 @@
 //! `cargo chaos`: drives the built server through faults and checks what must hold. A black box: it knows the
 //! command line, HTTP, the metrics page and /proc, and nothing of the server's library.
-//! Reading order: `scenarios`, `stack`, `tier`, `load`, then the tools: `process`, `http`, `bench`, `sim`, `sql`,
+//! Reading order: `scenarios`, `stack`, `tier`, `load`, then the tools: `process`, `locker`, `http`, `bench`, `sim`, `sql`,
 //! `metrics`, `report`.
 //! Apart from scenarios, `local` starts servers for a person.
 
@@ -9,6 +9,7 @@ mod failure;
 mod http;
 mod load;
 mod local;
+mod locker;
 mod metrics;
 mod process;
 mod recorder;

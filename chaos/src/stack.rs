@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::failure::Failure;
 use crate::failure::Outcome;
 use crate::http;
+use crate::locker::Locker;
 use crate::metrics::Metrics;
 use crate::process::Process;
 use crate::process::Usage;
@@ -65,7 +66,7 @@ struct Plan {
 /// Shards of every server here: two, so that hops and near caches take part.
 pub(crate) const SHARDS: usize = 2;
 /// At the small scale limits on time are this many times wider: a debug build on a machine that does other things.
-const SMALL_SCALE_SLACK: u32 = 5;
+const SMALL_SCALE_SLACK: u32 = 20;
 
 impl Context {
     pub(crate) fn new(scale: Scale, binary: &Path) -> Outcome<Self> {
@@ -103,6 +104,11 @@ impl Context {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A process that counts under locks, with these arguments.
+    pub(crate) fn locker(&self, arguments: &[&str]) -> Outcome<Locker> {
+        Locker::start(&self.binary, self.folder.path(), arguments)
     }
 
     /// The logs of everything started, for a person who wants to know why it failed.

@@ -116,16 +116,17 @@ pub(crate) fn results_folder(root: &Path, commit: &str) -> PathBuf {
     root.join("chaos/results").join(format!("{date}-{commit}"))
 }
 
-/// Builds the server, and the load generator beside it, in the profile of this suite; the server's binary.
+/// Builds the server, and beside it the load generator and the example that takes locks, in the profile of this suite; the
+/// server's binary.
 pub(crate) fn build_server(root: &Path) -> Outcome<PathBuf> {
     let own = std::env::current_exe()?;
     let beside = own.parent().ok_or_else(|| Failure::new("this program lies nowhere"))?;
     let target = beside.parent().ok_or_else(|| Failure::new("this program lies in no target"))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The whole workspace, so that crates it shares are built once, with the same features for everybody.
-    cargo.current_dir(root).args(["build", "--workspace"]);
-    cargo.args(["--bin", "maple-expectation", "--bin", "bench"]);
-    cargo.arg("--locked").arg("--target-dir").arg(target);
+    cargo.current_dir(root).args(["build", "--workspace", "--locked"]);
+    cargo.args(["--bin", "maple-expectation", "--bin", "bench", "--example", "lock_counter"]);
+    cargo.arg("--target-dir").arg(target);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -11,8 +11,10 @@ use crate::stack::Context;
 mod c01_redis_dies;
 mod c01b_failover;
 mod c02_sql_dies;
+mod c04_split_brain;
 mod c06b_slow_loris;
 mod c09_retry_storm;
+mod c17_locks;
 mod n01_thundering_herd;
 mod n03_saturation;
 mod n04_connection_vampire;
@@ -49,6 +51,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(n03_saturation),
     scenario!(n05_hot_key),
     scenario!(n06_client_gone),
+    scenario!(c04_split_brain),
     scenario!(c06b_slow_loris),
     scenario!(c09_retry_storm),
     scenario!(p01_one_flight),
@@ -59,6 +62,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(c01_redis_dies),
     scenario!(c01b_failover),
     scenario!(c02_sql_dies),
+    scenario!(c17_locks),
 ];
 
 impl Scenario {
