@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::config::SharedMemory;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
-use crate::stores::queue::desk;
-use crate::stores::queue::desk::QueuedJobs;
+use crate::stores::queue::orders;
+use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::address::Address;
 use crate::stores::redis::client;
 use crate::stores::redis::client::Client;
@@ -54,7 +54,7 @@ pub(super) fn open(
     edition: String,
     mailboxes: &Mailboxes<Event>,
 ) -> Result<Opened, StartError> {
-    let (jobs, job_orders) = desk::channel();
+    let (jobs, job_orders) = orders::channel();
     let (of_shards, redrive) = (mailboxes.clone(), config.redrive);
     let workers = Workers { orders: job_orders, mailboxes: of_shards, redrive };
     let Some(memory) = &config.shared else {
