@@ -69,7 +69,7 @@ use crate::routes::reports::Counters;
 use crate::routes::reports::Reports;
 use crate::rules_file;
 use crate::secret::Secret;
-use crate::stores::queue::desk::QueuedJobs;
+use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::shared::SharedRedis;
 use crate::upstream::client::ClientConfig;
 use crate::upstream::guarded::Guards;

@@ -118,6 +118,8 @@ fn row_17_what_was_computed_is_shown_at_once() {
 #[test]
 fn row_18_what_is_missing_is_made_and_then_shown() {
     let stack = Stack::start(&[]);
+    let unencoded = stack.get("/api/v5/characters/강은호/expectation");
+    assert!(is_pending(&unencoded, "강은호"));
     assert!(is_pending(&stack.get(&v5("강은호")), "강은호"));
     let made = poll(&stack, "강은호", Duration::from_secs(5));
     assert_eq!((made.status, made.json()["userIgn"].as_str()), (200, Some("강은호")));

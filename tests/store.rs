@@ -62,6 +62,20 @@ fn a_restart_keeps_names_and_fresh_gear() {
 }
 
 #[test]
+fn a_view_is_shown_after_a_restart_without_asking_the_game() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = stack(folder.path(), &[]);
+    stack.get(&v4("강은호"));
+    let stack = restarted(stack, folder.path(), &[]);
+    stack.sim_set(r#"{"status":500}"#);
+    let v5 = v4("강은호").replace("/v4/", "/v5/");
+    let view = stack.get(&v5);
+    assert_eq!((view.status, view.header("x-cache")), (200, Some("STORE")));
+    assert_eq!(stack.get(&v5).header("x-cache"), Some("HIT-L1"));
+    assert_eq!((stack.sim_count("id"), stack.sim_count("equipment")), (1, 1));
+}
+
+#[test]
 fn old_gear_is_fetched_again_and_serves_when_that_fails() {
     let folder = tempfile::tempdir().unwrap();
     let short =

@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         for view in [View::Expectation, View::Preset(2), View::Preset(View::NO_PRESET), View::Valuation, View::Totals] {
             let made = renderer.document(view, ("이름", "id"), bytes, 0);
             assert_eq!(made.is_ok(), readable, "{view:?}");
-            if let Ok(json) = made {
+            if let Ok((json, _)) = made {
                 let document: Value = serde_json::from_slice(&json).expect("valid JSON");
                 check(&document);
             }

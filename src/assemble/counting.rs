@@ -20,7 +20,7 @@ use crate::metrics::scrape::ProcessScrape;
 use crate::metrics::scrape::Scrape;
 use crate::metrics::scrape::ShardScrape;
 use crate::routes::owner::Owner;
-use crate::stores::queue::desk::QueuedJobs;
+use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::shared::SharedRedis;
 use crate::upstream::probe::UpstreamSnapshot;
 

@@ -21,8 +21,8 @@ use crate::config::Config;
 use crate::config::SharedMemory;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
-use crate::stores::queue::desk;
-use crate::stores::queue::desk::QueuedJobs;
+use crate::stores::queue::orders;
+use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::address::Address;
 use crate::stores::redis::client;
 use crate::stores::redis::client::Client;
@@ -57,7 +57,7 @@ pub(super) fn open(
     mailboxes: &Mailboxes<Event>,
     jobs: Jobs,
 ) -> Result<Opened, StartError> {
-    let (valuations, wishes) = desk::channel();
+    let (valuations, wishes) = orders::channel();
     let (of_shards, redrive) = (mailboxes.clone(), config.redrive);
     let workers = Workers { orders: wishes, mailboxes: of_shards, redrive };
     let Some(memory) = &config.shared else {

@@ -17,9 +17,9 @@ use crate::limits::VALUATIONS_LOW_MAX;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
 use crate::stores::queue::Rules;
-use crate::stores::queue::desk::Orders;
 use crate::stores::queue::desk::Valuation;
 use crate::stores::queue::desk::Worked;
+use crate::stores::queue::orders::Orders;
 use crate::stores::redis::client::Client;
 
 /// Pause after the first failed try; doubles with each.

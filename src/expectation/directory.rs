@@ -97,10 +97,12 @@ impl<G: GameApi + 'static> Directory<G> {
     /// Only on the name's home shard.
     pub async fn kept(&self, name: &CharacterName) -> Option<Finding> {
         let serves = |found: &Finding| found.ocid.is_some() || self.is_believed(found);
-        if let Some(held) = self.held(name).filter(serves) {
-            return Some(held);
+        let held = self.held(name).filter(serves);
+        if held.as_ref().is_some_and(|held| held.ocid.is_some()) {
+            return held;
         }
-        let found = match self.shared_name(name).await.filter(serves) {
+        // Another process may have found somebody since nobody was found here.
+        let found = match self.shared_name(name).await.filter(serves).or(held) {
             Some(found) => found,
             None => self.kept_name(name).await?,
         };
@@ -259,9 +261,14 @@ impl<G: GameApi + 'static> Directory<G> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::expectation::flight::Patience;
     use crate::expectation::ports::Basic;
+    use crate::expectation::ports::Gear;
+    use crate::expectation::ports::Kept;
+    use crate::expectation::ports::Ledger;
     use crate::expectation::ports::NoLedger;
     use crate::expectation::ports::Payload;
     use shards::clock::ManualClock;
@@ -282,12 +289,16 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn directory() -> (Rc<ManualClock>, Rc<Directory<NoGame>>) {
+        over(Rc::new(NoLedger))
+    }
+
+    fn over(ledger: Rc<dyn Ledger>) -> (Rc<ManualClock>, Rc<Directory<NoGame>>) {
         let clock = Rc::new(ManualClock::default());
         let trust = Trust { known: 24 * 60 * MINUTE, unknown: 30 * MINUTE };
         let patience = Patience { leader: MINUTE, follower: MINUTE };
         let tower = Tower { patience, probe: Rc::default() };
         let time = Rc::clone(&clock) as Rc<dyn Clock>;
-        let backing = Backing { ledger: Rc::new(NoLedger), shared: None };
+        let backing = Backing { ledger, shared: None };
         let directory = Directory::new(NoGame, backing, time, trust, tower);
         (clock, directory)
     }
@@ -320,6 +331,38 @@ mod tests {
         assert!(directory.learn(&name, Err(down.clone())).is_ok(), "another id");
         directory.forget(&name, &Ocid::new("1"));
         assert_eq!(directory.learn(&name, Err(down.clone())), Err(down));
+    }
+
+    /// A ledger that knows one id for every name, since the epoch.
+    struct OneId;
+    impl Ledger for OneId {
+        fn name(&self, _: &str) -> Kept<Named> {
+            let named = Named { ocid: "1".to_owned(), confirmed_ms: 0 };
+            Box::pin(std::future::ready(Some(named)))
+        }
+        fn gear(&self, _: &str) -> Kept<Gear> {
+            Box::pin(std::future::ready(None))
+        }
+        fn received(&self, _: &str) -> Kept<u64> {
+            Box::pin(std::future::ready(None))
+        }
+        fn keep(&self, _: Record) {}
+    }
+
+    #[test]
+    fn what_is_kept_of_a_name_is_an_old_id_or_that_lately_nobody_had_it() {
+        let (clock, directory) = over(Rc::new(OneId));
+        clock.advance(72 * 60 * MINUTE);
+        let name = CharacterName::parse("가").expect("valid");
+        let kept = || directory.kept(&name).now_or_never().expect("the ledger is at hand");
+        assert_eq!(directory.learn(&name, Ok(nobody(1))), Ok(nobody(1)));
+        assert_eq!(kept(), Some(nobody(1)), "later than what the ledger knows");
+        clock.advance(30 * MINUTE);
+        assert_eq!(kept(), Some(id("1", 72 * 60 + 30)));
+        assert_eq!(directory.known(&name), None, "to be asked again, and shown meanwhile");
+        assert_eq!(directory.learn(&name, Ok(id("2", 0))), Ok(id("2", 0)));
+        clock.advance(48 * 60 * MINUTE);
+        assert_eq!(kept(), Some(id("2", 48 * 60)));
     }
 
     #[test]

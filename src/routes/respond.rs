@@ -55,7 +55,13 @@ pub(super) fn finished(request: &Request<'_>, finished: &Finished, source: Sourc
 
 /// Not there yet: to be asked for again at `path`, soon.
 pub(super) fn pending(path: &str) -> Response {
-    Response::new(Status::ACCEPTED).field("Location", path).field("Retry-After", PENDING_SECS)
+    let location: String = path.bytes().map(in_location).collect();
+    Response::new(Status::ACCEPTED).field("Location", &location).field("Retry-After", PENDING_SECS)
+}
+
+/// A byte of a raw path; a path may come unencoded, a field is ASCII.
+fn in_location(byte: u8) -> String {
+    if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 
 /// A JSON document of this moment.

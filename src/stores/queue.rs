@@ -1,10 +1,11 @@
 //! Jobs that must not be lost and are done at least once: taken in once per id, handed out, acknowledged; tried again
 //! when they fail or their worker is gone, put aside when that goes on. Here are the rules; `memory` is the queue of a
-//! single process, `redis::queue` the one of many, and one list of tests holds for both. `desk` is the shards' way in and
-//! has the jobs done.
+//! single process, `redis::queue` the one of many, and one list of tests holds for both. `desk` has
+//! the jobs done, `orders` is the shards' way in.
 
 pub mod desk;
 pub mod memory;
+pub mod orders;
 
 use std::future::Future;
 use std::time::Duration;

@@ -165,11 +165,15 @@ impl World {
     }
 
     fn asking(&self, name: &str, view: View, force: bool) -> Asking {
+        let effort = if force { Effort::Forced { claimed: false } } else { Effort::AtHand };
+        self.asking_for(name, view, effort)
+    }
+
+    fn asking_for(&self, name: &str, view: View, effort: Effort) -> Asking {
         let character = Character {
             name: CharacterName::parse(name).expect("valid"),
             ocid: Ocid::new(&format!("ocid-{}", name.to_lowercase())),
         };
-        let effort = if force { Effort::Forced { claimed: false } } else { Effort::AtHand };
         let ask = Ask { character, view, effort };
         let flow = Rc::clone(&self.flow);
         Box::pin(async move { flow.answer(ask).await })
@@ -410,4 +414,81 @@ fn gear_of_any_age_answers_when_the_game_does_not() {
     assert_eq!(world.plain(), Err(Fault::outdated_id()), "it is somebody else's");
     *world.game.fault.borrow_mut() = None;
     assert_eq!(world.plain(), answer("Expectation of revision 5", Source::Miss));
+}
+
+/// What is kept of 가's valuation, without a task being run for the game.
+fn kept(world: &World) -> Option<(String, Source, bool)> {
+    let character = Character {
+        name: CharacterName::parse("가").expect("valid"),
+        ocid: Ocid::new("ocid-가"),
+    };
+    let flow = Rc::clone(&world.flow);
+    let mut asking = Box::pin(async move { flow.kept(character, View::Valuation).await });
+    for _ in 0..8 {
+        if let Some(answer) = poll(asking.as_mut()) {
+            let text = |body: Body| String::from_utf8_lossy(&body.gzip).into_owned();
+            let answer = answer.expect("the shop is open")?;
+            return Some((text(answer.body), answer.source, !answer.fresh_for.is_zero()));
+        }
+        world.tasks.run();
+    }
+    panic!("nothing is held back")
+}
+
+#[test]
+fn what_is_kept_is_shown_for_a_day_and_the_game_is_never_asked() {
+    let world = World::new();
+    assert_eq!(kept(&world), None);
+    let text = |source, fresh| Some(("Valuation of kept gear".to_owned(), source, fresh));
+    let day = 24 * 60 * MINUTE;
+    let world = with_gear_of(14 * MINUTE);
+    assert_eq!(kept(&world), text(Source::Store, true));
+    assert_eq!(kept(&world), text(Source::HitL1, true));
+    world.clock.advance(2 * MINUTE);
+    assert_eq!(kept(&world), text(Source::Stale, false), "it does not say so itself");
+    world.clock.advance(day - 17 * MINUTE);
+    assert_eq!(kept(&world), text(Source::Stale, false));
+    world.clock.advance(MINUTE);
+    assert_eq!(kept(&world), None);
+    assert_eq!(kept(&with_gear_of(day)), None);
+    assert_eq!((world.game.fetches.get(), world.jobs.get()), (0, 1));
+}
+
+#[test]
+fn what_another_view_fetched_is_kept_for_this_one() {
+    let world = World::new();
+    assert!(world.plain().is_ok());
+    let text = |revision| format!("Valuation of revision {revision}");
+    assert_eq!(kept(&world), Some((text(1), Source::Miss, true)));
+    assert!(world.ask("가", View::Expectation, true).is_ok());
+    assert_eq!(kept(&world), Some((text(2), Source::Miss, true)));
+    assert_eq!(world.game.fetches.get(), 2);
+}
+
+#[test]
+fn a_fresh_answer_is_made_where_a_plain_question_takes_a_stale_one() {
+    let world = World::new();
+    assert!(world.plain().is_ok());
+    world.clock.advance(16 * MINUTE);
+    let fresh = |world: &World| {
+        let mut asking = world.asking_for("가", View::Expectation, Effort::Fresh);
+        world.finish(&mut asking).expect("nothing is held back")
+    };
+    assert_eq!(fresh(&world), answer("Expectation of revision 2", Source::Miss));
+    world.clock.advance(16 * MINUTE);
+    *world.game.fault.borrow_mut() = Some(Fault::upstream_failed("down"));
+    assert_eq!(fresh(&world), answer("stale Expectation of revision 2", Source::Stale));
+}
+
+#[test]
+fn a_force_that_was_let_through_before_is_not_refused_and_begins_the_cool_down() {
+    let world = World::new();
+    let later = |world: &World| {
+        let effort = Effort::Forced { claimed: true };
+        let mut asking = world.asking_for("가", View::Valuation, effort);
+        world.finish(&mut asking).expect("nothing is held back")
+    };
+    assert_eq!(later(&world), answer("Valuation of revision 1", Source::Miss));
+    assert_eq!(world.ask("가", View::Expectation, true), Err(Fault::cool_down(60)));
+    assert_eq!(later(&world), answer("Valuation of revision 2", Source::Miss));
 }

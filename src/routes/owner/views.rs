@@ -122,7 +122,8 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Owner<G, W> {
     }
 
     async fn recall(&self, name: &CharacterName) -> Result<Option<Finding>, Fault> {
-        if let Some(found) = self.directory.known(name) {
+        // That nobody has the name its home may know better by now.
+        if let Some(found) = self.directory.known(name).filter(|found| found.ocid.is_some()) {
             return Ok(Some(found));
         }
         let text = name.as_str().to_owned();

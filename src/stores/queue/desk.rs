@@ -1,14 +1,11 @@
-//! The queue of valuations: the shards' handle, which sends orders to the backplane and awaits the replies, and the work
-//! that does them there and has the jobs done. With a Redis its queue is the one of all processes; while that is away a
-//! process queues for itself.
+//! The queue of valuations and its workers, on the backplane. With a Redis the queue is the one of all processes; while that
+//! is away a process queues for itself.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_channel::oneshot;
 use shards::clock::Clock;
 use tokio::sync::Notify;
-use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tokio::time::timeout;
@@ -21,9 +18,7 @@ use super::Queue;
 use super::Rules;
 use super::Tended;
 use super::memory::MemoryQueue;
-use crate::expectation::jobs::Jobs;
 use crate::expectation::jobs::Offered;
-use crate::expectation::jobs::Said;
 use crate::expectation::jobs::Wish;
 use crate::limits::RECALCULATION_MAX;
 use crate::limits::VALUATION_WORKERS;
@@ -31,8 +26,6 @@ use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
 use crate::stores::redis::queue::RedisQueue;
 
-/// Orders that may wait to be begun.
-pub const ORDERS_MAX: usize = 4_096;
 /// How soon an idle worker looks for jobs that another process has queued.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How soon what is due is queued again.
@@ -77,89 +70,6 @@ pub struct Valuation {
     pub force: bool,
 }
 
-enum Order {
-    Offer { name: String, wish: Wish, reply: oneshot::Sender<Offered> },
-    Recalculating { name: String, reply: oneshot::Sender<bool> },
-    Snapshot { reply: oneshot::Sender<JobsSnapshot> },
-}
-
-/// The handle. One per shard, any thread.
-#[derive(Clone)]
-pub struct QueuedJobs {
-    orders: mpsc::Sender<Order>,
-}
-
-/// Orders on their way to the backplane; may travel to its thread.
-pub struct Orders(mpsc::Receiver<Order>);
-
-/// The two ends, made before the backplane and the shards are.
-#[must_use]
-pub fn channel() -> (QueuedJobs, Orders) {
-    let (orders, queue) = mpsc::channel(ORDERS_MAX);
-    (QueuedJobs { orders }, Orders(queue))
-}
-
-impl QueuedJobs {
-    /// The queue now; nothing when the backplane is too busy to say.
-    pub async fn snapshot(&self) -> Option<JobsSnapshot> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.try_send(Order::Snapshot { reply }).ok()?;
-        answer.await.ok()
-    }
-
-    fn ask<T: 'static>(
-        &self,
-        instead: T,
-        order: impl FnOnce(oneshot::Sender<T>) -> Order,
-    ) -> Said<T> {
-        let (reply, answer) = oneshot::channel();
-        // A refused order has dropped its reply.
-        let _ = self.orders.try_send(order(reply));
-        Box::pin(async { answer.await.unwrap_or(instead) })
-    }
-}
-
-impl Jobs for QueuedJobs {
-    fn offer(&self, name: &str, wish: Wish) -> Said<Offered> {
-        self.ask(Offered::Full, |reply| Order::Offer { name: name.to_owned(), wish, reply })
-    }
-
-    fn recalculating(&self, name: &str) -> Said<bool> {
-        self.ask(false, |reply| Order::Recalculating { name: name.to_owned(), reply })
-    }
-}
-
-impl Orders {
-    /// Does orders, and has jobs done by `work`, until the last handle is gone. To be run on a `LocalSet`.
-    pub async fn run<W>(
-        mut self,
-        client: Option<Client>,
-        rules: Rules,
-        clock: Rc<dyn Clock>,
-        work: impl Fn(Valuation) -> W + 'static,
-    ) where
-        W: Future<Output = Worked> + 'static,
-    {
-        let desk = Rc::new(Desk {
-            own: MemoryQueue::new(rules, Rc::clone(&clock)),
-            common: client.map(|client| RedisQueue::new(client, NAME, rules)),
-            rules,
-            clock,
-            arrived: Notify::new(),
-            probe: JobsProbe::default(),
-        });
-        let work = Rc::new(work);
-        for _ in 0..VALUATION_WORKERS {
-            spawn_local(Rc::clone(&desk).work(Rc::clone(&work)));
-        }
-        spawn_local(Rc::clone(&desk).tend());
-        while let Some(order) = self.0.recv().await {
-            let desk = Rc::clone(&desk);
-            spawn_local(async move { desk.fill(order).await });
-        }
-    }
-}
-
 /// How a try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worked {
@@ -169,7 +79,8 @@ pub enum Worked {
     Failed,
 }
 
-struct Desk {
+/// The queues of this process and of all, and those who work on them.
+pub(super) struct Desk {
     own: MemoryQueue,
     common: Option<RedisQueue>,
     rules: Rules,
@@ -187,22 +98,30 @@ enum Which {
 }
 
 impl Desk {
-    async fn fill(&self, order: Order) {
-        // Whoever asked may have given up waiting.
-        match order {
-            Order::Offer { name, wish, reply } => {
-                let _ = reply.send(self.offer(&name, wish).await);
-            }
-            Order::Recalculating { name, reply } => {
-                let _ = reply.send(self.recalculating(&name).await);
-            }
-            Order::Snapshot { reply } => {
-                let _ = reply.send(self.snapshot().await);
-            }
-        }
+    pub(super) fn new(client: Option<Client>, rules: Rules, clock: Rc<dyn Clock>) -> Rc<Self> {
+        Rc::new(Self {
+            own: MemoryQueue::new(rules, Rc::clone(&clock)),
+            common: client.map(|client| RedisQueue::new(client, NAME, rules)),
+            rules,
+            clock,
+            arrived: Notify::new(),
+            probe: JobsProbe::default(),
+        })
     }
 
-    async fn offer(&self, name: &str, wish: Wish) -> Offered {
+    /// Has jobs done by `work` from here on, and what is due queued again. On a `LocalSet`.
+    pub(super) fn begin<W>(self: &Rc<Self>, work: impl Fn(Valuation) -> W + 'static)
+    where
+        W: Future<Output = Worked> + 'static,
+    {
+        let work = Rc::new(work);
+        for _ in 0..VALUATION_WORKERS {
+            spawn_local(Rc::clone(self).work(Rc::clone(&work)));
+        }
+        spawn_local(Rc::clone(self).tend());
+    }
+
+    pub(super) async fn offer(&self, name: &str, wish: Wish) -> Offered {
         let priority = if wish == Wish::Old { Priority::Low } else { Priority::High };
         let id = id(name, wish == Wish::Forced);
         let asked = self.clock.unix_ms().to_string();
@@ -227,7 +146,7 @@ impl Desk {
         }
     }
 
-    async fn recalculating(&self, name: &str) -> bool {
+    pub(super) async fn recalculating(&self, name: &str) -> bool {
         let id = id(name, true);
         let mut asked = self.own.payload(&id).await;
         if let (Ok(None), Some(common)) = (&asked, &self.common) {
@@ -239,7 +158,7 @@ impl Desk {
         Duration::from_millis(since_ms) < RECALCULATION_MAX
     }
 
-    async fn snapshot(&self) -> JobsSnapshot {
+    pub(super) async fn snapshot(&self) -> JobsSnapshot {
         let own = self.own.depths().await.unwrap_or_default();
         let common = match &self.common {
             Some(common) => common.depths().await.unwrap_or_default(),
@@ -342,4 +261,74 @@ fn valuation(id: &str) -> Option<Valuation> {
         _ => return None,
     };
     Some(Valuation { name: name.to_owned(), force })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use shards::clock::ManualClock;
+
+    use super::*;
+
+    const RULES: Rules = Rules {
+        high_max: 3,
+        low_max: 3,
+        retry: Duration::from_secs(1),
+        tries_max: 3,
+        in_work_max: Duration::from_secs(60),
+        aside_max: 3,
+    };
+
+    fn desk() -> (Rc<ManualClock>, Rc<Desk>) {
+        let clock = Rc::new(ManualClock::at_unix_ms(1_790_000_000_000));
+        let desk = Desk::new(None, RULES, Rc::clone(&clock) as Rc<dyn Clock>);
+        (clock, desk)
+    }
+
+    /// Without a Redis nothing waits.
+    fn now<T>(work: impl Future<Output = T>) -> T {
+        work.now_or_never().expect("nothing to wait for")
+    }
+
+    #[test]
+    fn a_forced_job_is_not_taken_for_a_plain_one_and_who_waits_comes_first() {
+        let (_, desk) = desk();
+        let offer = |wish| now(desk.offer("가", wish));
+        assert_eq!(offer(Wish::Old), Offered::Accepted);
+        assert_eq!(now(desk.offer("나", Wish::Old)), Offered::Accepted);
+        assert_eq!(offer(Wish::Forced), Offered::Accepted);
+        assert_eq!([offer(Wish::Forced), offer(Wish::Missing)], [Offered::Known; 2]);
+        let done: Vec<_> = std::iter::from_fn(|| now(desk.next()))
+            .map(|(_, job)| valuation(&job.id).expect("ours"))
+            .map(|Valuation { name, force }| (name, force))
+            .collect();
+        let expected = [("가", true), ("가", false), ("나", false)];
+        assert_eq!(done, expected.map(|(name, force)| (name.to_owned(), force)));
+    }
+
+    #[test]
+    fn a_recalculation_counts_until_it_has_ended_and_a_minute_at_most() {
+        let (clock, desk) = desk();
+        let runs = |name| now(desk.recalculating(name));
+        now(desk.offer("가", Wish::Missing));
+        assert!(!runs("가"), "nothing forced");
+        let (which, plain) = now(desk.next()).expect("queued");
+        now(desk.end(which, &plain, Worked::Done));
+        now(desk.offer("가", Wish::Forced));
+        assert!(runs("가") && !runs("나"), "queued");
+        for tried in 1..=RULES.tries_max {
+            let (which, job) = now(desk.next()).expect("queued again");
+            assert!(runs("가"), "in work");
+            now(desk.end(which, &job, Worked::Failed));
+            assert_eq!(runs("가"), tried < RULES.tries_max, "until it is given up");
+            clock.advance(Duration::from_secs(4));
+            now(desk.own.tend()).expect("of this process");
+        }
+        assert_eq!(now(desk.snapshot()).counts.given_up, 1);
+        now(desk.offer("가", Wish::Forced));
+        clock.advance(RECALCULATION_MAX - Duration::from_millis(1));
+        assert!(runs("가"));
+        clock.advance(Duration::from_millis(1));
+        assert!(!runs("가"), "too long");
+    }
 }

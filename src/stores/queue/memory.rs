@@ -19,7 +19,7 @@ use super::Rules;
 use super::Tended;
 use crate::stores::redis::client::Trouble;
 
-/// See above.
+/// Jobs in memory. Times are its clock's.
 pub struct MemoryQueue {
     rules: Rules,
     clock: Rc<dyn Clock>,
