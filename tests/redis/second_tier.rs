@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chaos::relay::Mode;
+use chaos::relay::Relay;
 use chaos::services::FlushLog;
 use chaos::services::MariaDb;
 use futures_util::future::join_all;
@@ -11,6 +13,7 @@ use maple_expectation::locks::redis::RedisTier;
 use maple_expectation::locks::rule::Report;
 use maple_expectation::locks::rule::Standing;
 use maple_expectation::locks::sql::SqlTier;
+use maple_expectation::locks::sql::statements;
 use maple_expectation::locks::tier::SecondTier as _;
 use maple_expectation::locks::tier::Taken;
 use maple_expectation::locks::tier::Tier;
@@ -136,6 +139,41 @@ fn meetings_exclude_each_other() {
         let sql = "SELECT meetings, (SELECT count(*) FROM lock_book WHERE meeting = ? AND left_first_ms IS NULL) FROM lock_meeting";
         let seen: (u64, u64) = connection.exec_first(sql, (MEETINGS,)).await.unwrap().unwrap();
         assert_eq!(seen, (NODES * (MEETINGS + 1), NODES));
+    });
+}
+
+#[test]
+fn a_process_that_stops_in_the_middle_of_a_meeting_keeps_the_others_out_for_seconds() {
+    on_backplane(async {
+        let server = database().await;
+        let report = Report { meeting: 1, first_reachable: true, holds_second: false };
+        let relay = Relay::start(([127, 0, 0, 1], server.port()).into()).unwrap();
+        let direct = format!("127.0.0.1:{}", server.port());
+        let relayed = server.url().replace(&direct, &relay.address().to_string());
+        let stopping = SqlTier::new(&relayed, TIMES).unwrap();
+        let mut first = Conn::from_url(server.url()).await.unwrap();
+        first.query_drop("BEGIN").await.unwrap();
+        first.query_drop(statements::ENTER).await.unwrap();
+        let waiting = async {
+            let sql = "SELECT count(*) FROM information_schema.processlist
+                WHERE info LIKE 'INSERT INTO lock_meeting%'";
+            let mut watching = Conn::from_url(server.url()).await.unwrap();
+            until("it waits for the first", async || {
+                watching.query_first(sql).await.unwrap() == Some(1_u64)
+            })
+            .await;
+            // From here on it hears nothing any more, and nothing of its end is heard.
+            relay.set(Mode::Hold).unwrap();
+            first.query_drop("COMMIT").await.unwrap();
+        };
+        let (stopped, ()) = tokio::join!(stopping.meet("stopping", report), waiting);
+        assert!(stopped.is_err());
+        let other = second(&server);
+        let (spent, ()) = timed(until("the other meets", async || {
+            other.meet("other", report).await == Ok(Standing::First)
+        }))
+        .await;
+        assert!(spent < Duration::from_secs(6), "{spent:?}");
     });
 }
 
