@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::config::SharedMemory;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
+use crate::secret::Secret;
 use crate::stores::queue::orders;
 use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::address::Address;
@@ -30,6 +31,7 @@ use crate::stores::redis::events;
 use crate::stores::redis::events::Bus;
 use crate::stores::redis::flight::Flights;
 use crate::stores::redis::flight::Times;
+use crate::stores::redis::probe::RedisProbe;
 use crate::stores::redis::shared;
 use crate::stores::redis::shared::Desk;
 use crate::stores::redis::shared::Orders;
@@ -64,25 +66,31 @@ pub(super) fn open(
         let guest: Guest = Box::new(move || Box::pin(workers.run(None)));
         return Ok(Opened { shared: None, valuations, guest });
     };
-    let address: Address = memory
-        .url
-        .reveal()
-        .parse()
-        .map_err(|wrong| StartError::Configuration(format!("redis.url: {wrong}")))?;
-    tracing::info!(instance, "shared memory: Redis");
+    let state = client_at(memory, "redis.url", &memory.url)?;
+    let own_cache = !memory.cache_url.is_empty();
+    let values =
+        own_cache.then(|| client_at(memory, "redis.cache_url", &memory.cache_url)).transpose()?;
+    tracing::info!(instance, own_cache, "shared memory: Redis");
     let (handle, orders) = shared::channel();
-    let client = client::Config {
-        connect_timeout: memory.connect_timeout,
-        command_timeout: memory.command_timeout,
-        ..client::Config::at(address)
-    };
     let times = times(memory);
     let mailboxes = mailboxes.clone();
     let guest: Guest = Box::new(move || {
         let orders = (orders, workers);
-        Box::pin(run(client, times, (instance, edition), orders, mailboxes, jobs))
+        Box::pin(run((state, values), times, (instance, edition), orders, mailboxes, jobs))
     });
     Ok(Opened { shared: Some(handle), valuations, guest })
+}
+
+fn client_at(memory: &SharedMemory, key: &str, url: &Secret) -> Result<client::Config, StartError> {
+    let address: Address = url
+        .reveal()
+        .parse()
+        .map_err(|wrong| StartError::Configuration(format!("{key}: {wrong}")))?;
+    Ok(client::Config {
+        connect_timeout: memory.connect_timeout,
+        command_timeout: memory.command_timeout,
+        ..client::Config::at(address)
+    })
 }
 
 fn times(memory: &SharedMemory) -> Times {
@@ -90,15 +98,25 @@ fn times(memory: &SharedMemory) -> Times {
 }
 
 async fn run(
-    config: client::Config,
+    (state, values): (client::Config, Option<client::Config>),
     times: Times,
     (instance, edition): (String, String),
     (orders, workers): (Orders, Workers),
     mailboxes: Mailboxes<Event>,
     jobs: Jobs,
 ) {
-    let (client, keeper) = Client::new(config, Rc::new(SystemClock::new()));
+    let clock = || Rc::new(SystemClock::new());
+    let probe = Rc::<RedisProbe>::default();
+    let (client, keeper) = Client::counting(state, clock(), Rc::clone(&probe));
     spawn_local(keeper.run());
+    let values = match values {
+        Some(values) => {
+            let (values, keeper) = Client::counting(values, clock(), probe);
+            spawn_local(keeper.run());
+            values
+        }
+        None => client.clone(),
+    };
     spawn_local(workers.run(Some(client.clone())));
     let bus = Bus::new(client.clone(), &instance);
     let (news, heard) = mpsc::channel(NEWS_MAX);
@@ -109,7 +127,7 @@ async fn run(
         let _ = news.try_send(event);
     }));
     let flights = Flights::new(client.clone(), times, &instance);
-    orders.run(Desk::new(client, bus, flights, &edition)).await;
+    orders.run(Desk::new((client, values), bus, flights, &edition)).await;
 }
 
 /// Hands news to every shard, in order, however long a mailbox is full. When so many wait that some may have been lost,

@@ -58,6 +58,12 @@ pub const KEYS: &[Key] = &[
         secret: true,
         doc: "memory shared by processes, redis://host:6379/0 or redis+sentinel://host:26379,host:26379/mymaster (environment: REDIS_URL); empty: none",
     },
+    Key {
+        name: "redis.cache_url",
+        default: "",
+        secret: true,
+        doc: "a Redis of its own for answers, gear and names, which it may evict (environment: REDIS_CACHE_URL); empty: redis.url's",
+    },
     key("redis.connect_timeout", "500ms", "TCP connect and handshake"),
     key("redis.command_timeout", "250ms", "longest wait for one answer of Redis"),
     key(
@@ -137,6 +143,7 @@ impl Key {
             "upstream.api_key" => return "NEXON_API_KEY".to_owned(),
             "store.url" => return "DATABASE_URL".to_owned(),
             "redis.url" => return "REDIS_URL".to_owned(),
+            "redis.cache_url" => return "REDIS_CACHE_URL".to_owned(),
             _ => {}
         }
         format!("MAPLE_{}", self.name.replace('.', "_").to_uppercase())

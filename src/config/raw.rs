@@ -110,7 +110,7 @@ impl Layers {
         Ok(())
     }
 
-    /// Adds environment variables: `NEXON_API_KEY`, `DATABASE_URL`, `REDIS_URL` and everything that starts with `MAPLE_`.
+    /// Adds environment variables: `NEXON_API_KEY`, `DATABASE_URL`, `REDIS_URL`, `REDIS_CACHE_URL` and everything that starts with `MAPLE_`.
     ///
     /// # Errors
     /// A `MAPLE_` variable that names no key.

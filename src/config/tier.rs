@@ -35,6 +35,8 @@ pub struct MysqlStore {
 pub struct SharedMemory {
     /// `redis://` or `redis+sentinel://`.
     pub url: Secret,
+    /// One of its own for values that may be evicted; empty: the same.
+    pub cache_url: Secret,
     /// TCP connect and handshake.
     pub connect_timeout: Duration,
     /// Longest wait for one answer.
@@ -89,7 +91,11 @@ pub(super) fn shared_memory<'a>(
         command_timeout: get("redis.command_timeout").parse(units::duration)?,
         lease: get("redis.lease").parse(units::duration)?,
         url,
+        cache_url: get("redis.cache_url").parse(|text| Ok(Secret::new(text)))?,
     };
+    if shared.url.is_empty() && !shared.cache_url.is_empty() {
+        return Err(get("redis.cache_url").error("needs redis.url".to_owned()));
+    }
     Ok(Some(shared).filter(|shared| !shared.url.is_empty()))
 }
 

@@ -465,7 +465,7 @@ fn shared(text: &mut Text, scrape: &Scrape) {
     ] {
         text.sample(news, &[("kind", kind)], count as f64);
     }
-    one(text, "maple_redis_up", Gauge, "1 while there is a connection to Redis.", seen.up);
+    one(text, "maple_redis_up", Gauge, "Connections there are to Redis.", seen.up);
     let connects = "maple_redis_connects_total";
     one(text, connects, Counter, "Connections made to Redis.", seen.connected);
     let subscribed = "maple_redis_subscribed_total";

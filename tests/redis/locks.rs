@@ -32,11 +32,11 @@ use crate::support::timed;
 use crate::support::until;
 
 pub(crate) const TIMES: Times = Times {
-    lease: Duration::from_millis(900),
-    renew: Duration::from_millis(300),
-    meet: Duration::from_millis(50),
-    alive: Duration::from_millis(600),
-    margin: Duration::from_millis(200),
+    lease: Duration::from_millis(1_800),
+    renew: Duration::from_millis(500),
+    meet: Duration::from_millis(100),
+    alive: Duration::from_millis(1_500),
+    margin: Duration::from_millis(300),
 };
 pub(crate) const NOW: Duration = Duration::ZERO;
 

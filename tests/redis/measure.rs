@@ -90,7 +90,12 @@ fn measure_gets_through_the_backplane() {
         let (handle, orders) = shared::channel();
         let bus = Bus::new(client.clone(), "1");
         let flights = Flights::new(client.clone(), Times::SETTLED, "1");
-        spawn_local(orders.run(Desk::new(client.clone(), bus, flights, "edition")));
+        spawn_local(orders.run(Desk::new(
+            (client.clone(), client.clone()),
+            bus,
+            flights,
+            "edition",
+        )));
         let (done, ended) = oneshot::channel();
         let began = cpu();
         let thread = thread::spawn(move || {

@@ -45,7 +45,7 @@ async fn beside<F: Future<Output = ()>>(
         let instance_id = at.to_string();
         let bus = Bus::new(client.clone(), &instance_id);
         let flights = Flights::new(client.clone(), Times::SETTLED, &instance_id);
-        spawn_local(orders.run(Desk::new(client, bus, flights, "edition")));
+        spawn_local(orders.run(Desk::new((client.clone(), client), bus, flights, "edition")));
         handles.push(handle);
     }
     let (done, ended) = oneshot::channel();

@@ -102,7 +102,7 @@ struct Inner {
     breaker: RefCell<Breaker>,
     link: watch::Sender<Option<Link>>,
     lost: Notify,
-    probe: RedisProbe,
+    probe: Rc<RedisProbe>,
 }
 
 /// What keeps a client connected.
@@ -117,13 +117,19 @@ impl Client {
     /// A client without a connection, and what makes and keeps one: to be run on the same thread.
     #[must_use]
     pub fn new(config: Config, clock: Rc<dyn Clock>) -> (Self, Keeper) {
+        Self::counting(config, clock, Rc::default())
+    }
+
+    /// The same, counted together with others.
+    #[must_use]
+    pub fn counting(config: Config, clock: Rc<dyn Clock>, probe: Rc<RedisProbe>) -> (Self, Keeper) {
         let inner = Rc::new(Inner {
             breaker: RefCell::new(Breaker::new(config.breaker)),
             config,
             clock,
             link: watch::Sender::new(None),
             lost: Notify::new(),
-            probe: RedisProbe::default(),
+            probe,
         });
         (Self(Rc::clone(&inner)), Keeper(inner))
     }

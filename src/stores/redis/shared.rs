@@ -108,12 +108,17 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// All over one client. `edition` tells apart what different builds and rulesets make of the same gear.
+    /// Values over `values`, everything else over `client`; they may be the same. `edition` tells apart what different builds and rulesets make of the same gear.
     #[must_use]
-    pub fn new(client: Client, bus: Bus, flights: Flights, edition: &str) -> Self {
+    pub fn new(
+        (client, values): (Client, Client),
+        bus: Bus,
+        flights: Flights,
+        edition: &str,
+    ) -> Self {
         Self {
-            cache: SharedCache::new(client.clone()),
-            bodies: Bodies::new(client.clone(), edition),
+            cache: SharedCache::new(values.clone()),
+            bodies: Bodies::new(values, edition),
             popularity: Popularity::new(client.clone()),
             edition: edition.to_owned(),
             dice: RandomState::new(),
