@@ -25,15 +25,15 @@ use crate::report::Report;
 use crate::stack::Context;
 
 const PROCESSES: usize = 2;
-/// Before Redis is killed.
-const CALM: Duration = Duration::from_secs(1);
+/// Before Redis is killed; all rounds take several times as long.
+const CALM: Duration = Duration::from_millis(500);
 /// The example's lease and margin, and some meetings.
 const OUTAGE: Duration = Duration::from_secs(5);
 const LOCKS_PER_SECOND_MIN: f64 = 10.0;
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
-    let (clients, rounds) = context.pick((10, 40), (50, 50));
+    let (clients, rounds) = context.pick((10, 100), (50, 50));
     let database = MariaDb::start_with(FlushLog::Second)?;
     let mut redis = Redis::start(&Options::default())?;
     let mysql = database.url();
