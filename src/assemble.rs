@@ -135,7 +135,8 @@ impl Server {
         let (mailboxes, inboxes) = mailbox::lanes(count);
         let (instance, edition) = (shared::instance(config), edition(config, &rules)?);
         let (counted, jobs) = jobs::open(config, &instance)?;
-        let memory = shared::open(config, instance, edition, &mailboxes, jobs)?;
+        let memory =
+            shared::open(config, instance, edition, &mailboxes, (jobs, store.kept.server()))?;
         let client = client_config(config, &base_url);
         let guests = store.guest.into_iter().chain([memory.guest]).collect();
         let backplane = Backplane::start(client, guards(config), guests)

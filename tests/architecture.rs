@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("answer", &["error", "limits", "gzip", "korean_time", "payload", "expectation"]),
     ("upstream", &["error", "limits", "resilience", "secret"]),
     ("locks", &["stores"]),
-    ("jobs", &["locks", "stores"]),
+    ("jobs", &["locks", "resilience", "stores"]),
     ("backplane", &["error", "expectation", "upstream"]),
     ("compute", &["error", "expectation", "answer"]),
     ("http", &["error", "limits", "korean_time"]),

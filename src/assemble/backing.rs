@@ -1,6 +1,7 @@
 //! What outlives a shard: opens the store that was configured, and ends it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::stores::migrations::Mismatch;
 use crate::stores::mysql::Mysql;
 use crate::stores::mysql::MysqlConfig;
 use crate::stores::mysql::MysqlEnd;
+use crate::stores::probe::StoreProbe;
 use crate::stores::probe::StoreSnapshot;
 use crate::stores::sqlite::Sqlite;
 use crate::stores::sqlite::SqliteThread;
@@ -60,6 +62,14 @@ impl Kept {
             Self::Nothing => Rc::new(NoLedger),
             Self::File(store) => Rc::new(store.clone()),
             Self::Server(store) => Rc::new(store.clone()),
+        }
+    }
+
+    /// What a store that may be away counts.
+    pub(super) fn server(&self) -> Option<Arc<StoreProbe>> {
+        match self {
+            Self::Nothing | Self::File(_) => None,
+            Self::Server(store) => Some(store.shared_probe()),
         }
     }
 

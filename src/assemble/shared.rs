@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shards::ShardId;
@@ -19,9 +20,11 @@ use super::valuations::Workers;
 use crate::backplane::Guest;
 use crate::config::Config;
 use crate::config::SharedMemory;
+use crate::jobs::stretching;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
 use crate::secret::Secret;
+use crate::stores::probe::StoreProbe;
 use crate::stores::queue::orders;
 use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::address::Address;
@@ -57,7 +60,7 @@ pub(super) fn open(
     instance: String,
     edition: String,
     mailboxes: &Mailboxes<Event>,
-    jobs: Jobs,
+    (jobs, store): (Jobs, Option<Arc<StoreProbe>>),
 ) -> Result<Opened, StartError> {
     let (valuations, wishes) = orders::channel();
     let (of_shards, redrive) = (mailboxes.clone(), config.redrive);
@@ -76,7 +79,7 @@ pub(super) fn open(
     let mailboxes = mailboxes.clone();
     let guest: Guest = Box::new(move || {
         let orders = (orders, workers);
-        Box::pin(run((state, values), times, (instance, edition), orders, mailboxes, jobs))
+        Box::pin(run((state, values), times, (instance, edition), orders, mailboxes, (jobs, store)))
     });
     Ok(Opened { shared: Some(handle), valuations, guest })
 }
@@ -103,7 +106,7 @@ async fn run(
     (instance, edition): (String, String),
     (orders, workers): (Orders, Workers),
     mailboxes: Mailboxes<Event>,
-    jobs: Jobs,
+    (jobs, store): (Jobs, Option<Arc<StoreProbe>>),
 ) {
     let clock = || Rc::new(SystemClock::new());
     let probe = Rc::<RedisProbe>::default();
@@ -126,6 +129,9 @@ async fn run(
         // Full: the last of what waits is that everything is to be doubted, see `tell`.
         let _ = news.try_send(event);
     }));
+    if let Some(store) = store {
+        spawn_local(stretching::run(values.clone(), move || store.snapshot().state));
+    }
     let flights = Flights::new(client.clone(), times, &instance);
     orders.run(Desk::new((client, values), bus, flights, &edition)).await;
 }

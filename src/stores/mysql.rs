@@ -163,6 +163,12 @@ impl Mysql {
         &self.probe
     }
 
+    /// The same, for another thread.
+    #[must_use]
+    pub fn shared_probe(&self) -> Arc<StoreProbe> {
+        Arc::clone(&self.probe)
+    }
+
     fn ask<T: 'static>(&self, order: impl FnOnce(oneshot::Sender<Option<T>>) -> Order) -> Kept<T> {
         let (reply, answer) = oneshot::channel();
         if self.orders.try_send(order(reply)).is_err() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chaos::services::Reply;
 use mysql_async::Value;
 
 use crate::api_support::exchange;
@@ -83,9 +84,21 @@ fn row_75_and_131_what_was_answered_while_sql_was_away_is_there_afterwards() {
     until("it is known to be away", || state("degraded") == 1.0);
     assert!(server.metric("maple_store_pending") > 0.0);
     assert_eq!(source(&server.get(&v4("vor"))), "HIT-L1");
+    let gear_ttl = || {
+        let Reply::List(keys) = tiers.redis.command(&["KEYS", "equipment::*"]).unwrap() else {
+            panic!()
+        };
+        let Reply::Integer(ttl) = tiers.redis.command(&["TTL", keys[0].text().unwrap()]).unwrap()
+        else {
+            panic!()
+        };
+        ttl
+    };
+    until("what is shared is kept longer", || gear_ttl() > 80_000);
     tiers.maria.restart().unwrap();
     until("it is healthy again", || state("healthy") == 1.0);
     until("all is written", || tiers.count(SUMMARIES) == 3 * 21);
+    until("what is shared ends in its time again", || gear_ttl() <= 600);
     assert_eq!((tiers.count(CHARACTERS), tiers.count(GEARS)), (21, 21));
     assert_eq!(server.metric("maple_store_given_up_total"), 0.0);
 }
