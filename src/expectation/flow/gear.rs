@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use shards::clock::COARSE_TICK;
+
 use super::FRESH_SHARE_MIN;
 use super::Flow;
 use super::Source;
@@ -20,6 +22,9 @@ use crate::expectation::shared::Turn;
 
 /// How often what another process has found is gone again before it can be taken; then each asks for itself.
 const TURNS_MAX: usize = 3;
+/// Births of another process may be this far in the future and keep their order: this shard's clock moves in steps, and
+/// of two births within a step neither would outdate the other.
+const CLOCKS_DIFFER_MAX: Duration = COARSE_TICK.saturating_mul(2);
 
 /// What a fetch is for.
 #[derive(Debug, Clone, Copy)]
@@ -175,9 +180,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.epoch_us.saturating_add(micros(born))
     }
 
-    /// A birth that another process told, on this shard's clock; not in the future, whatever that one's clock says.
+    /// A birth that another process told, on this shard's clock; hardly in the future, whatever that one's clock says.
     pub(super) fn born(&self, born_us: u64) -> Duration {
         let born = Duration::from_micros(born_us.saturating_sub(self.epoch_us));
-        born.min(self.clock.monotonic().max(self.last_birth.get()))
+        born.min(self.clock.monotonic().max(self.last_birth.get()) + CLOCKS_DIFFER_MAX)
     }
 }

@@ -411,3 +411,14 @@ fn gear_of_any_age_answers_when_the_game_does_not() {
     *world.game.fault.borrow_mut() = None;
     assert_eq!(world.plain(), answer("Expectation of revision 5", Source::Miss));
 }
+
+#[test]
+fn births_told_by_others_keep_their_order_within_a_step_of_the_clock() {
+    let flow = &World::new().flow;
+    assert!(flow.born(7) < flow.born(8));
+    assert_eq!(
+        flow.born(u64::MAX),
+        flow.born(u64::MAX - 1),
+        "nobody's clock is believed far ahead"
+    );
+}
