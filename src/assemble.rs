@@ -322,7 +322,8 @@ impl Parts {
         let backing = Backing { ledger: self.kept.ledger(), shared };
         let directory =
             Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
-        let flow = Flow::new(game, compute, backing, clock(), (limits, tower));
+        let flow =
+            Flow::new(game, compute, backing, (clock(), shard.clock.fine()), (limits, tower));
         let mailboxes = self.mailboxes.clone();
         let jobs = Rc::new(self.valuations.clone()) as Rc<dyn Jobs>;
         let lanes = (shard.id, self.mailboxes);

@@ -114,6 +114,12 @@ impl CoarseClock {
     pub fn precise(&self) -> &dyn Clock {
         &*self.source
     }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn fine(&self) -> Rc<dyn Clock> {
+        Rc::clone(&self.source)
+    }
 }
 
 impl Clock for CoarseClock {

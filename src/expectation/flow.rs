@@ -118,6 +118,8 @@ pub struct Flow<G, W> {
     workshop: W,
     backing: Backing,
     clock: Rc<dyn Clock>,
+    /// The same time without steps, for births.
+    fine: Rc<dyn Clock>,
     /// Unix microseconds at zero of the shard's clock: births are compared across processes as they are here.
     epoch_us: u64,
     limits: Limits,
@@ -138,16 +140,17 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         api: G,
         workshop: W,
         backing: Backing,
-        clock: Rc<dyn Clock>,
+        (clock, fine): (Rc<dyn Clock>, Rc<dyn Clock>),
         (limits, tower): (Limits, Tower),
     ) -> Rc<Self> {
         let caches = Caches::new(limits.l1_bytes_max);
-        let epoch_us = (clock.unix_ms() * 1_000).saturating_sub(micros(clock.monotonic()));
+        let epoch_us = (fine.unix_ms() * 1_000).saturating_sub(micros(fine.monotonic()));
         Rc::new(Self {
             api,
             workshop,
             backing,
             clock,
+            fine,
             epoch_us,
             limits,
             tower,
@@ -417,9 +420,10 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             let Made { body, costs } = flow.workshop.make(job).await?;
             flow.keep_costs(&key_of.character.ocid, costs);
             // The shared memory first: no process sees a younger body here than it would find there.
-            if let Some(as_of_ms) = as_of_ms {
-                flow.share(&key_of, &body, born, as_of_ms).await;
-            }
+            let body = match as_of_ms {
+                Some(as_of_ms) => flow.share(&key_of, body, born, as_of_ms).await,
+                None => body,
+            };
             flow.caches.put_body(key_of, body.clone(), born);
             Ok(body)
         };
@@ -437,16 +441,17 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         }
     }
 
-    async fn share(&self, key: &BodyKey, body: &Body, born: Duration, as_of_ms: u64) {
-        let Some(shared) = &self.backing.shared else { return };
+    /// Gives the body that all processes answer with.
+    async fn share(&self, key: &BodyKey, body: Body, born: Duration, as_of_ms: u64) -> Body {
+        let Some(shared) = &self.backing.shared else { return body };
         let character = key.character.clone();
         let slot = match key.view {
-            View::Equipment => return,
+            View::Equipment => return body,
             View::Totals => Slot::Totals(character, as_of_ms / 1_000),
             view => Slot::View(character, view),
         };
-        let body = Dated { value: body.clone(), born_us: self.born_us(born) };
-        shared.put_body(slot, body).await;
+        let dated = Dated { value: body.clone(), born_us: self.born_us(born) };
+        shared.put_body(slot, dated).await.unwrap_or(body)
     }
 
     fn refresh_behind(self: &Rc<Self>, character: &Character) {

@@ -87,8 +87,9 @@ pub type Done = Pin<Box<dyn Future<Output = ()>>>;
 pub trait Shared {
     /// A body.
     fn body(&self, slot: &Slot) -> Kept<Dated<Body>>;
-    /// Keeps a body, unless a younger one of the id is kept; older ones of the id go.
-    fn put_body(&self, slot: Slot, body: Dated<Body>) -> Done;
+    /// Keeps a body, unless a younger one of the id is kept; older ones of the id go. Gives the body that another process
+    /// made of the same gear before: all answer with that one, so that validators agree.
+    fn put_body(&self, slot: Slot, body: Dated<Body>) -> Kept<Body>;
     /// Gear.
     fn gear(&self, ocid: &str) -> Kept<Dated<Gear>>;
     /// Keeps gear, unless younger is kept; older bodies of the id go.

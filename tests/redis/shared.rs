@@ -110,7 +110,9 @@ fn bodies_go_with_the_gear_they_were_made_of() {
     on_backplane(async {
         beside(vec![connected(&server.url()).await], async |processes| {
             let shared = &processes[0];
-            shared.put_body(slot("가"), body("old", 5)).await;
+            assert_eq!(shared.put_body(slot("가"), body("old", 5)).await, None);
+            let second = shared.put_body(slot("가"), body("the same gear", 5)).await;
+            assert_eq!(second, Some(body("old", 5).value), "the first stays");
             shared.put_body(slot("나"), body("old", 5)).await;
             shared.put_body(slot("가"), body("older", 4)).await;
             assert_eq!(shared.body(&slot("가")).await, Some(body("old", 5)), "older is refused");

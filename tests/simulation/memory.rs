@@ -216,14 +216,17 @@ impl Shared for Line {
         })
     }
 
-    fn put_body(&self, slot: Slot, body: Dated<Body>) -> Done {
+    fn put_body(&self, slot: Slot, body: Dated<Body>) -> Kept<Body> {
         let (ocid, field) = place(&slot);
-        self.memory.keep(move |held| {
+        self.memory.say(move |held| {
             held.renew(&ocid, body.born_us);
             let (born_us, bodies) = held.bodies.entry(ocid).or_default();
-            if *born_us == body.born_us {
-                bodies.insert(field, body.value);
+            if *born_us != body.born_us {
+                return None;
             }
+            let first = bodies.get(&field).cloned();
+            bodies.entry(field).or_insert(body.value);
+            first
         })
     }
 

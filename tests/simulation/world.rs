@@ -212,7 +212,7 @@ pub(crate) fn owner(
         l1_bytes_max: cache_bytes,
     };
     let directory = Directory::new(line.clone(), backing.clone(), clock(), TRUST, tower.clone());
-    let flow = Flow::new(line.clone(), line, backing, clock(), (limits, tower));
+    let flow = Flow::new(line.clone(), line, backing, (clock(), clock()), (limits, tower));
     let owner = Owner::new((shard, mailboxes), directory, flow, Rc::new(NoQueue), cache_bytes);
     let working = Rc::clone(&owner);
     let work = move |event| {

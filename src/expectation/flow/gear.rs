@@ -19,6 +19,9 @@ use crate::expectation::shared::Turn;
 
 /// How often what another process has found is gone again before it can be taken; then each asks for itself.
 const TURNS_MAX: usize = 3;
+/// Births of another process may be this far in the future and keep their order: more is not believed, or one clock that
+/// is ahead would have the last word for as long.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_millis(100);
 
 /// What a fetch is for.
 #[derive(Debug, Clone, Copy)]
@@ -159,10 +162,10 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.clock.monotonic().saturating_sub(kept.born) < self.limits.fresh
     }
 
-    /// Now, and never the same twice: births order payloads, and the shard's clock moves in steps. In whole
-    /// microseconds, as they are told to other processes.
+    /// Now, and never the same twice: births order payloads. By the fine clock: the shard's own moves in steps, and of two
+    /// processes the one that asked later must not seem to have asked first. In whole microseconds, as they are told.
     pub(super) fn birth(&self) -> Duration {
-        let now = Duration::from_micros(micros(self.clock.monotonic()));
+        let now = Duration::from_micros(micros(self.fine.monotonic()));
         let birth = now.max(self.last_birth.get() + Duration::from_micros(1));
         self.last_birth.set(birth);
         birth
@@ -172,9 +175,9 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         self.epoch_us.saturating_add(micros(born))
     }
 
-    /// A birth that another process told, on this shard's clock; not in the future, whatever that one's clock says.
+    /// A birth that another process told, on this shard's clock; hardly in the future, whatever that one's clock says.
     pub(super) fn born(&self, born_us: u64) -> Duration {
         let born = Duration::from_micros(born_us.saturating_sub(self.epoch_us));
-        born.min(self.clock.monotonic().max(self.last_birth.get()))
+        born.min(self.fine.monotonic().max(self.last_birth.get()) + CLOCKS_DIFFER_MAX)
     }
 }

@@ -160,7 +160,8 @@ impl World {
         let time = Rc::clone(&clock) as Rc<dyn Clock>;
         let book = Rc::<Book>::default();
         let backing = Backing { ledger: Rc::clone(&book) as Rc<dyn Ledger>, shared: None };
-        let flow = Flow::new(Rc::clone(&game), shop, backing, time, (limits, tower));
+        let flow =
+            Flow::new(Rc::clone(&game), shop, backing, (Rc::clone(&time), time), (limits, tower));
         Self { tasks, clock, game, jobs, book, flow }
     }
 
@@ -491,4 +492,15 @@ fn a_force_that_was_let_through_before_is_not_refused_and_begins_the_cool_down()
     assert_eq!(later(&world), answer("Valuation of revision 1", Source::Miss));
     assert_eq!(world.ask("가", View::Expectation, true), Err(Fault::cool_down(60)));
     assert_eq!(later(&world), answer("Valuation of revision 2", Source::Miss));
+}
+
+#[test]
+fn births_told_by_others_keep_their_order_within_a_step_of_the_clock() {
+    let flow = &World::new().flow;
+    assert!(flow.born(7) < flow.born(8));
+    assert_eq!(
+        flow.born(u64::MAX),
+        flow.born(u64::MAX - 1),
+        "nobody's clock is believed far ahead"
+    );
 }

@@ -61,7 +61,8 @@ impl Bodies {
         }
     }
 
-    /// Puts a body, unless something younger of the id is there.
+    /// Puts a body, unless something younger of the id is there. Gives the one that is there already, when another process
+    /// made it of the same gear before.
     ///
     /// # Errors
     /// [`Trouble`].
@@ -71,11 +72,14 @@ impl Bodies {
         (field, body): (&str, &[u8]),
         born_us: u64,
         ttl: Duration,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Option<Bytes>, Trouble> {
         let mut put = self.put_body.key(self.key(ocid));
         put.key(Cache::Equipment.key(ocid));
         put.arg(field).arg(body).arg(born_us).arg(millis(ttl));
-        self.counted(self.client.script(Again::Safe, &put).await)
+        // Sent twice, the second finds the first.
+        let put = self.client.script::<(u8, Option<Vec<u8>>)>(Again::Safe, &put).await;
+        self.counted(put.as_ref().map(|(done, _)| *done > 0).map_err(Clone::clone))?;
+        put.map(|(_, first)| first.map(Bytes::from))
     }
 
     /// Puts gear, unless younger gear is there; bodies of older gear go.

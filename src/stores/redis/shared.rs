@@ -55,7 +55,7 @@ type Reply<T> = oneshot::Sender<Option<T>>;
 
 enum Order {
     Body { place: Place, reply: Reply<Dated<Body>> },
-    PutBody { place: Place, body: Dated<Body>, reply: Reply<()> },
+    PutBody { place: Place, body: Dated<Body>, reply: Reply<Body> },
     Gear { ocid: String, reply: Reply<Dated<Gear>> },
     PutGear { ocid: String, gear: Dated<Gear>, reply: Reply<()> },
     Name { name: String, reply: Reply<SharedName> },
@@ -156,14 +156,16 @@ impl Desk {
         }
     }
 
-    async fn put_body(&self, place: &Place, body: &Dated<Body>) {
+    /// Gives the body that another process made of the same gear before.
+    async fn put_body(&self, place: &Place, body: &Dated<Body>) -> Option<Body> {
         let Dated { value: body, born_us } = body;
         let packed = values::pack_body(body);
         // In vain when Redis is away; counted.
         match place {
             Place::Field { ocid, field } => {
                 let ttl = self.ttl(Cache::V4, ocid);
-                let _ = self.bodies.put(ocid, (field, &packed), *born_us, ttl).await;
+                let put = self.bodies.put(ocid, (field, &packed), *born_us, ttl).await;
+                return values::unpack_body(&put.ok()??);
             }
             Place::Totals { .. } if packed.len() > TOTALS_BYTES_MAX => {
                 self.client.probe().oversized.add(1);
@@ -175,6 +177,7 @@ impl Desk {
                 let _ = self.cache.put(Cache::Result, &key, &held).await;
             }
         }
+        None
     }
 
     async fn gear(&self, ocid: &str) -> Option<Dated<Gear>> {
@@ -273,8 +276,7 @@ impl Desk {
             }
             // These are done even when nobody waits for them any more.
             Order::PutBody { place, body, reply } => {
-                self.put_body(&place, &body).await;
-                let _ = reply.send(Some(()));
+                let _ = reply.send(self.put_body(&place, &body).await);
             }
             Order::PutGear { ocid, gear, reply } => {
                 self.put_gear(&ocid, &gear).await;
@@ -368,9 +370,9 @@ impl Shared for SharedRedis {
         self.ask(|reply| Order::Body { place, reply })
     }
 
-    fn put_body(&self, slot: Slot, body: Dated<Body>) -> Done {
+    fn put_body(&self, slot: Slot, body: Dated<Body>) -> Kept<Body> {
         let place = place(&slot);
-        self.keep(|reply| Order::PutBody { place, body, reply })
+        self.ask(|reply| Order::PutBody { place, body, reply })
     }
 
     fn gear(&self, ocid: &str) -> Kept<Dated<Gear>> {
