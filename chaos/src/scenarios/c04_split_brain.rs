@@ -11,6 +11,7 @@
 //! Invariant: with the setting no write lands on the old master (without it they are counted: all of them are lost); the
 //! successor is there within five seconds; the second holder writes; the first one's write is refused by its fence.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use chaos::services::FlushLog;
@@ -33,6 +34,9 @@ const SUCCESSION: Duration = Duration::from_secs(5);
 const COUNT: &str = "split";
 /// Between two writes to the old master.
 const WRITE_PAUSE: Duration = Duration::from_millis(5);
+/// How a connection that the other side gave up shows.
+const DROPPED: [ErrorKind; 3] =
+    [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
 /// Sentinels tell an old master what it is after about ten seconds.
 const DEMOTION: Duration = Duration::from_secs(40);
 
@@ -104,6 +108,8 @@ async fn write_until_demoted(old: &Redis) -> Outcome<u64> {
             Ok(_) => landed += 1,
             Err(refused) if refused.to_string().starts_with("READONLY") => return Ok(landed),
             Err(refused) if refused.to_string().starts_with("NOREPLICAS") => {}
+            // Whoever is made a replica drops its connections; what was asked on them it has not taken.
+            Err(error) if DROPPED.contains(&error.kind()) => {}
             Err(error) => return Err(error.into()),
         }
         sleep(WRITE_PAUSE).await;
