@@ -11,7 +11,10 @@ use std::sync::LazyLock;
 use std::sync::mpsc;
 use std::thread;
 
+use rustix::process::Pid;
 use rustix::process::Signal;
+use rustix::process::WaitId;
+use rustix::process::WaitIdOptions;
 
 /// Starts a child that the kernel kills when this process ends.
 ///
@@ -36,6 +39,13 @@ pub fn spawn(mut command: Command) -> io::Result<Child> {
     answer.recv().map_err(gone)?
 }
 
+/// Whether a child that was sent SIGSTOP stands still, asked once per signal: the kernel tells the parent when the last
+/// thread has stopped (waitid(2)).
+pub(crate) fn stopped(child: &Child) -> io::Result<Option<()>> {
+    let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    Ok(rustix::process::waitid(WaitId::Pid(Pid::from_child(child)), stops)?.map(drop))
+}
+
 struct Order {
     command: Command,
     started: mpsc::Sender<io::Result<Child>>,
@@ -57,6 +67,19 @@ static STARTER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stopped_child_is_seen_to_stand_once() {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let mut child = spawn(command).unwrap();
+        assert!(stopped(&child).unwrap().is_none());
+        rustix::process::kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
+        while stopped(&child).unwrap().is_none() {}
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 
     #[test]
     fn a_child_outlives_the_thread_that_asked_for_it() {

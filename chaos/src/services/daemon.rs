@@ -85,9 +85,15 @@ impl Daemon {
         child.wait().map(drop)
     }
 
-    /// Freezes it (SIGSTOP): its connections stay open and silent.
+    /// Freezes it (SIGSTOP): its connections stay open and silent. The signal takes a moment to reach each thread, and
+    /// one that runs meanwhile still answers: returns when all of them stand.
     pub(super) fn pause(&self) -> io::Result<()> {
-        self.signal(Signal::STOP)
+        let Some(child) = &self.child else { return Ok(()) };
+        self.signal(Signal::STOP)?;
+        match until(|| child::stopped(child))? {
+            Some(()) => Ok(()),
+            None => Err(self.failure(&format!("does not stand still after {PATIENCE:?}"))),
+        }
     }
 
     pub(super) fn resume(&self) -> io::Result<()> {
