@@ -113,6 +113,22 @@ async fn an_open_breaker_costs_no_retries() {
 }
 
 #[tokio::test]
+async fn a_probe_of_the_breaker_is_not_retried() {
+    let (sim, guarded) = start(GUARDS);
+    set(sim.addr(), &json!({ "status": 503 }));
+    for _ in 0..4 {
+        assert!(is_failed(&guarded.ocid("가").await));
+    }
+    assert_eq!((calls(&sim), guarded.snapshot().retries), (10, 6));
+    sleep(GUARDS.breaker.open_for).await;
+    for probe in 1..=3 {
+        assert!(is_failed(&guarded.ocid("가").await));
+        assert_eq!((calls(&sim), guarded.snapshot().retries), (10 + probe, 6));
+    }
+    assert_eq!((guarded.snapshot().breaker, guarded.snapshot().breaker_opened), ("open", 2));
+}
+
+#[tokio::test]
 async fn an_open_breaker_answers_without_a_call_until_its_probes_succeed() {
     let (sim, guarded) = start(NO_RETRY);
     set(sim.addr(), &json!({ "status": 503 }));

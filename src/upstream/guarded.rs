@@ -130,8 +130,9 @@ impl Guarded {
             };
             let pause = if failure.may_pass() { self.retry.pause(made, self.roll()) } else { None };
             let Some(pause) = pause else { return Err(failure.fault) };
-            // An open breaker would refuse the retry: it must not cost the budget of one that could be made.
-            if self.breaker.borrow().phase(self.now()) == Phase::Open {
+            // An open breaker would refuse the retry: it must not cost the budget of one that could be made. A half-open
+            // one wants to know about several calls, not one several times; and who has a stale answer waits for less.
+            if self.breaker.borrow().phase(self.now()) != Phase::Closed {
                 return Err(failure.fault);
             }
             if !self.budget.borrow_mut().try_spend(self.now()) {
