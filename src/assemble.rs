@@ -34,6 +34,7 @@ use valuation::rules::Ruleset;
 use backing::Kept;
 use counting::Counting;
 use jobs::Counted;
+use shared::Way;
 
 use crate::backplane::Backplane;
 use crate::build;
@@ -48,7 +49,6 @@ use crate::expectation::flow;
 use crate::expectation::flow::Flow;
 use crate::expectation::jobs::Jobs;
 use crate::expectation::shared::Backing;
-use crate::expectation::shared::Shared;
 use crate::http::Edge;
 use crate::http::Timeouts;
 use crate::http::probe::EdgeProbe;
@@ -135,7 +135,7 @@ impl Server {
         let (mailboxes, inboxes) = mailbox::lanes(count);
         let (instance, edition) = (shared::instance(config), edition(config, &rules)?);
         let (counted, jobs) = jobs::open(config, &instance)?;
-        let memory =
+        let mut memory =
             shared::open(config, instance, edition, &mailboxes, (jobs, store.kept.server()))?;
         let client = client_config(config, &base_url);
         let guests = store.guest.into_iter().chain([memory.guest]).collect();
@@ -166,6 +166,7 @@ impl Server {
                 compute: compute.clone(),
                 kept: store.kept.clone(),
                 shared: memory.shared.clone(),
+                way: memory.ways.pop(),
                 jobs: counted.clone(),
                 valuations: memory.valuations.clone(),
                 about: Arc::clone(&about),
@@ -292,6 +293,8 @@ struct Parts {
     compute: Compute,
     kept: Kept,
     shared: Option<SharedRedis>,
+    /// The shard's own to the same memory.
+    way: Option<Way>,
     jobs: Counted,
     valuations: QueuedJobs,
     about: Arc<About>,
@@ -318,7 +321,7 @@ impl Parts {
         let tower = Tower { patience, probe: Rc::default() };
         let clock = || Rc::clone(&shard.clock) as Rc<dyn Clock>;
         let (game, compute) = (self.backplane.clone(), self.compute.clone());
-        let shared = self.shared.clone().map(|shared| Rc::new(shared) as Rc<dyn Shared>);
+        let (shared, direct) = self.way.map(|way| way.open(shard)).unzip();
         let backing = Backing { ledger: self.kept.ledger(), shared };
         let directory =
             Directory::new(game.clone(), backing.clone(), clock(), trust, tower.clone());
@@ -329,7 +332,7 @@ impl Parts {
         let lanes = (shard.id, self.mailboxes);
         let owner = Owner::new(lanes, directory, flow, jobs, near_bytes_max);
         let edge_probe = Rc::<EdgeProbe>::default();
-        let counters = Counters::new(counting::report(shard, &edge_probe, &owner));
+        let counters = Counters::new(counting::report(shard, &edge_probe, &owner, direct));
         let (working, counting) = (Rc::clone(&owner), Rc::clone(&counters));
         let work = move |event| event::work(event, Rc::clone(&working), Rc::clone(&counting));
         shards::spawn::spawn(self.inbox.pump(Rc::clone(&shard.probe), work));

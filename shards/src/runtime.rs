@@ -1,9 +1,11 @@
 //! A shard's thread: pinned, with its own ring (or epoll), accepting on its own listener until told to stop.
-//! The only file that names the runtime underneath. Start is a handshake: nobody takes a thread for a shard before
+//! The only module that names the runtime underneath. Start is a handshake: nobody takes a thread for a shard before
 //! it serves. A panic that ends the thread is reported as an `Exit`, after which the process must not go on.
 //! What a connection does is the `Service`'s; when it must end is `connections`.
 
 #![allow(unsafe_code, reason = "the runtime's trait for vectored buffers is unsafe to implement")]
+
+mod wire;
 
 use std::any::Any;
 use std::cell::Cell;
@@ -58,6 +60,10 @@ pub use crate::lifecycle::DriverKind;
 pub use crate::lifecycle::Exit;
 pub use crate::lifecycle::Setup;
 pub use crate::lifecycle::StartError;
+pub use wire::Cutter;
+pub use wire::WireReader;
+pub use wire::WireWriter;
+pub use wire::adopt;
 
 /// How long accepting pauses when the process has no descriptor left; without a pause the failing call would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);

@@ -21,6 +21,7 @@ use crate::metrics::scrape::Scrape;
 use crate::metrics::scrape::ShardScrape;
 use crate::routes::owner::Owner;
 use crate::stores::queue::orders::QueuedJobs;
+use crate::stores::redis::direct::Direct;
 use crate::stores::redis::shared::SharedRedis;
 use crate::upstream::probe::UpstreamSnapshot;
 
@@ -39,6 +40,7 @@ pub(super) fn report(
     shard: &Shard,
     edge: &Rc<EdgeProbe>,
     owner: &Rc<Owner<Backplane, Compute>>,
+    direct: Option<Rc<Direct>>,
 ) -> Box<dyn Fn() -> ShardScrape> {
     let (shard, edge, owner) = (shard.clone(), Rc::clone(edge), Rc::clone(owner));
     Box::new(move || ShardScrape {
@@ -49,6 +51,7 @@ pub(super) fn report(
         flow: owner.flow().probe().snapshot(),
         held: owner.flow().sizes(),
         near: owner.near_sizes(),
+        direct: direct.as_ref().map(|direct| direct.probe().snapshot()).unwrap_or_default(),
         resolving: owner.directory().in_flight() as u64,
         mailbox_full: owner.mailboxes().refused(Reason::Full),
         mailbox_closed: owner.mailboxes().refused(Reason::Closed),

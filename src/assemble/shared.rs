@@ -11,6 +11,7 @@ use shards::ShardId;
 use shards::clock::SystemClock;
 use shards::mailbox::Mailboxes;
 use shards::mailbox::Reason;
+use shards::runtime::Shard;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
@@ -20,6 +21,7 @@ use super::valuations::Workers;
 use crate::backplane::Guest;
 use crate::config::Config;
 use crate::config::SharedMemory;
+use crate::expectation::shared::Shared;
 use crate::jobs::stretching;
 use crate::routes::event::Event;
 use crate::routes::owner::Question;
@@ -30,11 +32,16 @@ use crate::stores::queue::orders::QueuedJobs;
 use crate::stores::redis::address::Address;
 use crate::stores::redis::client;
 use crate::stores::redis::client::Client;
+use crate::stores::redis::direct::Direct;
 use crate::stores::redis::events;
 use crate::stores::redis::events::Bus;
 use crate::stores::redis::flight::Flights;
 use crate::stores::redis::flight::Times;
+use crate::stores::redis::lines;
+use crate::stores::redis::lines::Dialler;
+use crate::stores::redis::lines::Lines;
 use crate::stores::redis::probe::RedisProbe;
+use crate::stores::redis::shard::ShardRedis;
 use crate::stores::redis::shared;
 use crate::stores::redis::shared::Desk;
 use crate::stores::redis::shared::Orders;
@@ -48,9 +55,29 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// The way to the memory, if there is one, and what runs it.
 pub(super) struct Opened {
     pub(super) shared: Option<SharedRedis>,
+    /// As many as shards, all alike, if there is one.
+    pub(super) ways: Vec<Way>,
     /// The way to the queue of valuations.
     pub(super) valuations: QueuedJobs,
     pub(super) guest: Guest,
+}
+
+/// What a shard makes its own way to the memory of.
+pub(super) struct Way {
+    shared: SharedRedis,
+    lines: Lines,
+    edition: String,
+    command_timeout: Duration,
+}
+
+impl Way {
+    /// On the shard's thread.
+    pub(super) fn open(self, shard: &Shard) -> (Rc<dyn Shared>, Rc<Direct>) {
+        let clock = shard.clock.fine();
+        let direct = Direct::open(shard.driver, clock, self.command_timeout, self.lines);
+        let way = ShardRedis::new(self.shared, Rc::clone(&direct), self.edition);
+        (Rc::new(way), direct)
+    }
 }
 
 /// Opens what was configured, with the jobs that run beside it; connects to nothing yet. `edition` tells apart what
@@ -67,7 +94,7 @@ pub(super) fn open(
     let workers = Workers { orders: wishes, mailboxes: of_shards, redrive };
     let Some(memory) = &config.shared else {
         let guest: Guest = Box::new(move || Box::pin(workers.run(None)));
-        return Ok(Opened { shared: None, valuations, guest });
+        return Ok(Opened { shared: None, ways: Vec::new(), valuations, guest });
     };
     let state = client_at(memory, "redis.url", &memory.url)?;
     let own_cache = !memory.cache_url.is_empty();
@@ -76,12 +103,19 @@ pub(super) fn open(
     tracing::info!(instance, own_cache, "shared memory: Redis");
     let (handle, orders) = shared::channel();
     let times = times(memory);
+    let (ways, diallers) = ShardId::all(mailboxes.shards())
+        .map(|_| {
+            let ((lines, dialler), shared) = (lines::pair(), handle.clone());
+            let command_timeout = memory.command_timeout;
+            (Way { shared, lines, edition: edition.clone(), command_timeout }, dialler)
+        })
+        .unzip();
     let mailboxes = mailboxes.clone();
     let guest: Guest = Box::new(move || {
-        let orders = (orders, workers);
+        let orders = (orders, workers, diallers);
         Box::pin(run((state, values), times, (instance, edition), orders, mailboxes, (jobs, store)))
     });
-    Ok(Opened { shared: Some(handle), valuations, guest })
+    Ok(Opened { shared: Some(handle), ways, valuations, guest })
 }
 
 fn client_at(memory: &SharedMemory, key: &str, url: &Secret) -> Result<client::Config, StartError> {
@@ -104,7 +138,7 @@ async fn run(
     (state, values): (client::Config, Option<client::Config>),
     times: Times,
     (instance, edition): (String, String),
-    (orders, workers): (Orders, Workers),
+    (orders, workers, diallers): (Orders, Workers, Vec<Dialler>),
     mailboxes: Mailboxes<Event>,
     (jobs, store): (Jobs, Option<Arc<StoreProbe>>),
 ) {
@@ -120,6 +154,9 @@ async fn run(
         }
         None => client.clone(),
     };
+    for dialler in diallers {
+        spawn_local(dialler.run(values.clone()));
+    }
     spawn_local(workers.run(Some(client.clone())));
     let bus = Bus::new(client.clone(), &instance);
     let (news, heard) = mpsc::channel(NEWS_MAX);

@@ -118,6 +118,19 @@ const PER_SHARD: &[PerShard] = &[
         &[(NEAR, |s| s.routes.near_hits), (L1, |s| s.flow.hits), (L2, |s| s.flow.shared_hits)],
     ),
     plain(
+        "maple_shard_redis_reads_total",
+        Counter,
+        "Bodies a shard looked for in Redis itself; those left elsewhere or broken off were asked by the backplane.",
+        &[
+            (Some(("result", "found")), |s| s.direct.found),
+            (Some(("result", "absent")), |s| s.direct.absent),
+            (Some(("result", "unreadable")), |s| s.direct.unreadable),
+            (Some(("result", "timed_out")), |s| s.direct.timed_out),
+            (Some(("result", "broken")), |s| s.direct.broken),
+            (Some(("result", "elsewhere")), |s| s.direct.elsewhere),
+        ],
+    ),
+    plain(
         "maple_cache_doubts_total",
         Counter,
         "Times nothing cached was believed any more.",
@@ -425,7 +438,7 @@ fn shared(text: &mut Text, scrape: &Scrape) {
         text.sample(commands, &[("result", result)], count as f64);
     }
     let reads = "maple_shared_reads_total";
-    text.family(reads, Counter, "Look-ups in the shared memory by what came of them.");
+    text.family(reads, Counter, "Look-ups in the shared memory by the backplane.");
     for (result, count) in [
         ("found", seen.hits),
         ("absent", seen.misses),

@@ -8,6 +8,7 @@ use crate::locks::held::LockSnapshot;
 use crate::metrics::requests::Series;
 use crate::stores::probe::StoreSnapshot;
 use crate::stores::queue::desk::JobsSnapshot;
+use crate::stores::redis::direct::DirectSnapshot;
 use crate::stores::redis::probe::RedisSnapshot;
 use crate::upstream::probe::UpstreamSnapshot;
 
@@ -46,6 +47,8 @@ pub struct ShardScrape {
     pub held: Held,
     /// Entries and bytes of the near cache.
     pub near: (u64, u64),
+    /// Bodies looked for in Redis over the shard's own connection.
+    pub direct: DirectSnapshot,
     /// Names being resolved.
     pub resolving: u64,
     /// Messages to other shards refused because the mailbox was full.

@@ -4,6 +4,7 @@
 
 mod cache;
 mod client;
+mod direct;
 mod events;
 mod flight;
 mod locks;

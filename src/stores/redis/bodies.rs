@@ -104,6 +104,11 @@ impl Bodies {
     }
 
     fn key(&self, ocid: &str) -> String {
-        Cache::V4.key(&format!("{ocid}:{}", self.edition))
+        key(ocid, &self.edition)
     }
+}
+
+/// The key of the hash of an id.
+pub(super) fn key(ocid: &str, edition: &str) -> String {
+    Cache::V4.key(&format!("{ocid}:{edition}"))
 }

@@ -15,6 +15,10 @@ use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use redis::aio::PubSub;
 use redis::io::tcp::TcpSettings;
+use tokio::io::AsyncBufReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::io::BufReader;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::stores::redis::address::Address;
@@ -82,6 +86,47 @@ pub(super) async fn check(
 pub(super) async fn listen(address: &Address, node: &Node, limit: Duration) -> RedisResult<PubSub> {
     let client = Client::open(to(node)?.set_redis_settings(login(address)))?;
     within(limit, client.get_async_pubsub()).await
+}
+
+/// Another connection to a server, for somebody who speaks the protocol himself. It has been answered on.
+///
+/// # Errors
+/// The connection's, what the server said to the login, or no answer within `limit`.
+pub(super) async fn dial_bare(
+    address: &Address,
+    node: &Node,
+    limit: Duration,
+) -> RedisResult<std::net::TcpStream> {
+    let greet = async {
+        let mut stream = TcpStream::connect((node.host.as_str(), node.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut greeting = Vec::new();
+        if !address.password.reveal().is_empty() {
+            let mut login = redis::cmd("AUTH");
+            if !address.user.is_empty() {
+                login.arg(&address.user);
+            }
+            greeting.push(login.arg(address.password.reveal()).get_packed_command());
+        }
+        greeting.push(redis::cmd("SELECT").arg(address.database).get_packed_command());
+        greeting.push(redis::cmd("PING").get_packed_command());
+        for command in &greeting {
+            stream.write_all(command).await?;
+        }
+        let mut answers = BufReader::new(stream);
+        for _ in &greeting {
+            let mut line = String::new();
+            answers.read_line(&mut line).await?;
+            if !line.starts_with('+') {
+                let said = line.trim_end().to_owned();
+                return Err(
+                    (ErrorKind::AuthenticationFailed, "the server does not greet", said).into()
+                );
+            }
+        }
+        Ok(answers.into_inner().into_std()?)
+    };
+    within(limit, greet).await
 }
 
 /// Whether an error says that the connection, or the server as the one to talk to, is lost.

@@ -1,8 +1,9 @@
-//! Redis: what the processes share and can lose. All of it lives on the backplane's thread; shards reach it by
-//! [`shared::Shared`]. Nothing in here is ever a failed request: Redis away means a miss, or everybody for himself.
+//! Redis: what the processes share and can lose. It lives on the backplane's thread; shards reach it by
+//! [`shared::SharedRedis`]. Nothing in here is ever a failed request: Redis away means a miss, or everybody for himself.
 //!
 //! Reading order: `address`, `link`, `client`, `caches`, then what is built of commands: `cache`, `bodies`, `flight`,
-//! `events`, `popularity`, `queue`; last `values` and `shared`, the shards' way in.
+//! `events`, `popularity`, `queue`; `values` and `shared`, the shards' way in; last the short cut for bodies, on the
+//! shard's thread: `lines`, `resp`, `direct`, and all of it together: `shard`.
 
 use std::time::Duration;
 
@@ -11,12 +12,16 @@ pub mod bodies;
 pub mod cache;
 pub mod caches;
 pub mod client;
+pub mod direct;
 pub mod events;
 pub mod flight;
+pub mod lines;
 mod link;
 pub mod popularity;
 pub mod probe;
 pub mod queue;
+mod resp;
+pub mod shard;
 pub mod shared;
 pub mod stretch;
 mod values;

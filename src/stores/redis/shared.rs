@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
 use crate::error::Fault;
+use crate::expectation::character::Character;
 use crate::expectation::ports::Body;
 use crate::expectation::ports::Gear;
 use crate::expectation::ports::Kept;
@@ -27,6 +28,7 @@ use crate::expectation::shared::Shared;
 use crate::expectation::shared::SharedName;
 use crate::expectation::shared::Slot;
 use crate::expectation::shared::Turn;
+use crate::expectation::view::View;
 use crate::stores::redis::bodies::Bodies;
 use crate::stores::redis::cache::SharedCache;
 use crate::stores::redis::caches::Cache;
@@ -409,11 +411,16 @@ impl Shared for SharedRedis {
     }
 }
 
+/// The field of a body in the hash of its id.
+pub(super) fn field(character: &Character, view: View) -> String {
+    format!("{view:?}:{}", character.name.as_str())
+}
+
 fn place(slot: &Slot) -> Place {
     match slot {
         Slot::View(character, view) => Place::Field {
             ocid: character.ocid.as_str().to_owned(),
-            field: format!("{view:?}:{}", character.name.as_str()),
+            field: field(character, *view),
         },
         Slot::Totals(character, at_s) => Place::Totals {
             ocid: character.ocid.as_str().to_owned(),
