@@ -133,4 +133,8 @@ for round in $(seq "$rounds"); do
     "Redis us each $(us_each "$redis" "$requests"), $(grep -E 'latency|p99' "$tmp/load" | tr -s ' ' | tr '\n' ' ')"
 done
 fact redis_timed_out "$(metric 'maple_redis_commands_total{result="timed_out"}')"
+for result in timed_out broken elsewhere; do
+  fact "shards_redis_$result" "$(curl -sf "$ours/actuator/prometheus" |
+    awk -v result="result=\"$result\"" '/^maple_shard_redis_reads_total/ && index($0, result) {sum += $2} END {print sum + 0}')"
+done
 stop

@@ -125,6 +125,7 @@ const PER_SHARD: &[PerShard] = &[
             (Some(("result", "found")), |s| s.direct.found),
             (Some(("result", "absent")), |s| s.direct.absent),
             (Some(("result", "unreadable")), |s| s.direct.unreadable),
+            (Some(("result", "refused")), |s| s.direct.refused),
             (Some(("result", "timed_out")), |s| s.direct.timed_out),
             (Some(("result", "broken")), |s| s.direct.broken),
             (Some(("result", "elsewhere")), |s| s.direct.elsewhere),

@@ -33,6 +33,7 @@ const ROUND: Duration = Duration::from_secs(6);
 const LATE: Duration = Duration::from_secs(1);
 const OUTAGE: Duration = Duration::from_secs(5);
 const COMMANDS: &str = "maple_redis_commands_total";
+const READS: &str = "maple_shard_redis_reads_total";
 
 pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     let rounds = context.pick(1, 20);
@@ -58,8 +59,10 @@ pub(super) async fn run(context: &Context, report: &mut Report) -> Outcome<()> {
     report.measured("kill to Redis shared again, sorted", format!("{outages:.2?}"));
     report.within("longest of them", OUTAGE, outages.last().copied().unwrap_or_default());
     for server in &tier.servers {
-        let refused = server.metrics().await?.sum(COMMANDS, &[("result", "refused")])?;
-        report.equal("commands Redis refused", 0.0, refused);
+        let metrics = server.metrics().await?;
+        let refused = [COMMANDS, READS].map(|family| metrics.sum(family, &[("result", "refused")]));
+        let [commands, reads] = refused;
+        report.equal("commands Redis refused", 0.0, commands? + reads?);
     }
     tier.account(report).await
 }

@@ -1,6 +1,8 @@
 //! A connection to a server, driven by the shard that talks over it; dialled elsewhere and handed over. It has no place
 //! in the table of connections and no deadlines: whoever uses it watches the time and cuts it.
 
+#![deny(unsafe_code)]
+
 use std::io;
 use std::net::Shutdown;
 use std::net::TcpStream as Dialled;

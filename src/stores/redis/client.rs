@@ -242,6 +242,12 @@ impl Client {
         result
     }
 
+    /// Somebody else has waited in vain for the server of this connection: it is given up, and made anew when the server
+    /// answers.
+    pub(super) fn suspect(&self, number: u64) {
+        self.0.lose(number);
+    }
+
     /// Connections as they come and go.
     pub(super) fn links(&self) -> watch::Receiver<Option<Link>> {
         self.0.link.subscribe()

@@ -1,6 +1,7 @@
 //! A shard's own connection to Redis, for the question on the way of most answers: a finished body. Asked over the shard's
 //! own ring it saves two changes of thread. Of masters, passwords and outages this knows nothing: `lines` dials the
 //! connection, hands it over and takes it back. Without one, or when it breaks, the question goes by the backplane.
+//! What takes longer than a command may is a miss.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -21,9 +22,12 @@ use shards::runtime::DriverKind;
 use shards::runtime::WireReader;
 use shards::runtime::WireWriter;
 use shards::spawn;
+use tokio::sync::watch;
 
 use crate::expectation::ports::Body;
 use crate::expectation::shared::Dated;
+use crate::stores::redis::lines::End;
+use crate::stores::redis::lines::Handed;
 use crate::stores::redis::lines::Lines;
 use crate::stores::redis::resp;
 use crate::stores::redis::resp::Answer;
@@ -36,9 +40,11 @@ shards::counters! {
         found,
         /// Bodies that are not there.
         absent,
-        /// Bodies that this build cannot read, and questions that Redis refused.
+        /// Bodies that this build cannot read.
         unreadable,
-        /// Questions without an answer in time; the connection is given up then.
+        /// Questions that Redis refused.
+        refused,
+        /// Questions without an answer in time.
         timed_out,
         /// Questions whose connection broke; asked again by the backplane.
         broken,
@@ -49,7 +55,7 @@ shards::counters! {
 
 /// Questions that may wait for their answers on one connection.
 pub const WAITING_MAX: usize = 1_024;
-/// How often it is looked whether the oldest waits too long: the largest delay of that, on top of the timeout.
+/// How often it is looked who waits too long; they wait about as much longer.
 const LATE_LOOK: Duration = Duration::from_millis(50);
 /// Room to read into, at least.
 const READ_SPARE_MIN: usize = 32 << 10;
@@ -69,8 +75,11 @@ pub struct Direct {
 
 /// One connection, shared by the tasks that write to it, read from it and watch the time.
 struct Line {
+    number: u64,
     out: RefCell<Vec<u8>>,
     waiting: RefCell<VecDeque<Waiting>>,
+    /// When something came.
+    heard: Cell<Duration>,
     /// The task that writes, while it has nothing to write.
     writer: Cell<Option<Waker>>,
     /// Gone when the connection has ended.
@@ -79,8 +88,9 @@ struct Line {
 
 struct Waiting {
     since: Duration,
-    /// Dropped untold when the connection breaks.
-    reply: oneshot::Sender<Said>,
+    /// Dropped untold when the connection breaks. None when it was told that it is late: its answer may still come, and
+    /// must not be taken for that of the next one.
+    reply: Option<oneshot::Sender<Said>>,
 }
 
 enum Said {
@@ -128,7 +138,7 @@ impl Direct {
                 read(&born, &packed).ok_or(&self.probe.unreadable)
             }
             Said::Fields(_) => Err(&self.probe.absent),
-            Said::Refused => Err(&self.probe.unreadable),
+            Said::Refused => Err(&self.probe.refused),
             Said::Late => Err(&self.probe.timed_out),
         };
         match found {
@@ -146,7 +156,7 @@ impl Direct {
             return None;
         }
         let (since, (reply, said)) = (self.clock.monotonic(), oneshot::channel());
-        waiting.push_back(Waiting { since, reply });
+        waiting.push_back(Waiting { since, reply: Some(reply) });
         resp::ask(&mut line.out.borrow_mut(), key, fields);
         line.wake_writer();
         Some(said)
@@ -157,48 +167,81 @@ impl Direct {
             if let Some(line) = self.line.take() {
                 line.end();
             }
-            let Some((dialled, number)) = handed else { continue };
-            let lost = lines.lost();
+            let Handed::Line(dialled, number) = handed else { continue };
+            let ended = lines.ended();
             match runtime::adopt(self.driver, dialled) {
                 Ok((reader, writer, cutter)) => {
-                    let line = Rc::new(Line::new(cutter));
+                    let line = Rc::new(Line::new(number, self.clock.monotonic(), cutter));
                     self.line.replace(Some(Rc::clone(&line)));
                     spawn::spawn(write(Rc::clone(&line), writer));
-                    spawn::spawn(Rc::clone(&self).watch(Rc::clone(&line)));
-                    spawn::spawn(async move {
-                        let why = line.read(reader).await;
-                        tracing::debug!(why, "a connection of a shard to Redis has ended");
-                        line.end();
-                        lost.tell(number);
-                    });
+                    spawn::spawn(Rc::clone(&self).read(Rc::clone(&line), reader, ended.clone()));
+                    spawn::spawn(Rc::clone(&self).watch(line, ended));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection to Redis cannot be taken over");
-                    lost.tell(number);
+                    tell(&ended, number, End::Broken);
                 }
             }
         }
     }
 
-    /// Gives the connection up when its oldest question waits too long: a server that does not answer that will not
-    /// answer the next one.
-    async fn watch(self: Rc<Self>, line: Rc<Line>) {
+    /// Hands out answers until the connection ends.
+    async fn read(
+        self: Rc<Self>,
+        line: Rc<Line>,
+        reader: WireReader,
+        ended: watch::Sender<(u64, End)>,
+    ) {
+        let why = line.read(reader, &*self.clock).await;
+        if !line.has_ended() {
+            tracing::debug!(why, "a connection of a shard to Redis has ended");
+        }
+        line.end();
+        tell(&ended, line.number, End::Broken);
+    }
+
+    /// Tells those who wait too long that they are late. Gives the connection up when nothing at all comes over it: a server
+    /// that is silent to these will be to the next ones.
+    async fn watch(self: Rc<Self>, line: Rc<Line>, ended: watch::Sender<(u64, End)>) {
+        let mut looked = self.clock.monotonic();
         while !line.has_ended() {
             spawn::sleep(LATE_LOOK).await;
-            let Some(begun_by) = self.clock.monotonic().checked_sub(self.timeout) else { continue };
-            if line.tell_late(begun_by) {
+            let now = self.clock.monotonic();
+            // The shard itself stood still: what has come meanwhile has not been read yet.
+            let stalled = now.saturating_sub(mem::replace(&mut looked, now)) > LATE_LOOK * 2;
+            let Some(begun_by) = now.checked_sub(self.timeout).filter(|_| !stalled) else {
+                continue;
+            };
+            if line.is_silent_since(begun_by) {
+                line.tell_late(now);
                 line.end();
+                tell(&ended, line.number, End::Silent);
+            } else {
+                line.tell_late(begun_by);
             }
         }
         self.line.borrow_mut().take_if(|current| Rc::ptr_eq(current, &line));
     }
 }
 
+/// What was told first of a connection counts.
+fn tell(ended: &watch::Sender<(u64, End)>, number: u64, how: End) {
+    ended.send_if_modified(|told| {
+        let news = told.0 < number;
+        if news {
+            *told = (number, how);
+        }
+        news
+    });
+}
+
 impl Line {
-    fn new(cutter: Cutter) -> Self {
+    fn new(number: u64, now: Duration, cutter: Cutter) -> Self {
         Self {
+            number,
             out: RefCell::default(),
             waiting: RefCell::default(),
+            heard: Cell::new(now),
             writer: Cell::default(),
             cutter: RefCell::new(Some(cutter)),
         }
@@ -221,19 +264,24 @@ impl Line {
         }
     }
 
-    /// Tells those who have waited since `begun_by` or longer. Whether there was one.
-    fn tell_late(&self, begun_by: Duration) -> bool {
+    /// Whether somebody has waited since `begun_by` and nothing has come in all that time.
+    fn is_silent_since(&self, begun_by: Duration) -> bool {
+        let oldest = self.waiting.borrow().front().map(|waiting| waiting.since);
+        oldest.is_some_and(|oldest| oldest.max(self.heard.get()) <= begun_by)
+    }
+
+    /// Tells those who have waited since `begun_by` or longer.
+    fn tell_late(&self, begun_by: Duration) {
         let mut waiting = self.waiting.borrow_mut();
         let late = waiting.partition_point(|waiting| waiting.since <= begun_by);
-        for Waiting { reply, .. } in waiting.drain(..late) {
+        for reply in waiting.iter_mut().take(late).filter_map(|waiting| waiting.reply.take()) {
             // Nobody waits any more: just as well.
             let _ = reply.send(Said::Late);
         }
-        late > 0
     }
 
     /// Hands answers to those who wait, in order, until the connection ends; says why it did.
-    async fn read(&self, mut reader: WireReader) -> &'static str {
+    async fn read(&self, mut reader: WireReader, clock: &dyn Clock) -> &'static str {
         let mut bytes = Vec::with_capacity(2 * READ_SPARE_MIN);
         loop {
             let (read, filled) = reader.read(bytes).await;
@@ -243,6 +291,7 @@ impl Line {
                 Ok(_) => {}
                 Err(_) => return "broken",
             }
+            self.heard.set(clock.monotonic());
             let mut taken = 0;
             while let Some((answer, length)) = match resp::answer(&bytes[taken..]) {
                 Ok(answer) => answer,
@@ -251,8 +300,10 @@ impl Line {
                 let Some(Waiting { reply, .. }) = self.waiting.borrow_mut().pop_front() else {
                     return "answered unasked";
                 };
-                // Nobody waits any more: just as well.
-                let _ = reply.send(said(answer, &bytes[taken..]));
+                if let Some(reply) = reply {
+                    // Nobody waits any more: just as well.
+                    let _ = reply.send(said(answer, &bytes[taken..]));
+                }
                 taken += length;
             }
             bytes.drain(..taken);

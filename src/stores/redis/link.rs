@@ -1,6 +1,7 @@
 //! One connection to the server that takes writes, found anew each time: asked of the sentinels if there are any, and
 //! of the server itself, because sentinels may be late.
 
+use std::io;
 use std::time::Duration;
 
 use redis::AsyncConnectionConfig;
@@ -15,15 +16,17 @@ use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use redis::aio::PubSub;
 use redis::io::tcp::TcpSettings;
-use tokio::io::AsyncBufReadExt as _;
+use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::stores::redis::address::Address;
 use crate::stores::redis::address::Master;
 use crate::stores::redis::address::Node;
+
+/// Longest answer to a greeting; that to ROLE names every replica.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// A connection that works, and to whom.
 #[derive(Clone)]
@@ -69,14 +72,18 @@ pub(super) async fn check(
     mut connection: MultiplexedConnection,
     limit: Duration,
 ) -> RedisResult<()> {
-    within(limit, async {
-        let role: Vec<redis::Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
-        match role.first() {
-            Some(redis::Value::BulkString(role)) if role == b"master" => Ok(()),
-            _ => Err((ErrorKind::Client, "the server is no master").into()),
+    within(limit, async { is_master(&redis::cmd("ROLE").query_async(&mut connection).await?) })
+        .await
+}
+
+/// What a server said to ROLE.
+fn is_master(role: &redis::Value) -> RedisResult<()> {
+    match role {
+        redis::Value::Array(said) if matches!(said.first(), Some(redis::Value::BulkString(role)) if role == b"master") => {
+            Ok(())
         }
-    })
-    .await
+        _ => Err((ErrorKind::Client, "the server is no master").into()),
+    }
 }
 
 /// A connection of its own for messages.
@@ -88,45 +95,53 @@ pub(super) async fn listen(address: &Address, node: &Node, limit: Duration) -> R
     within(limit, client.get_async_pubsub()).await
 }
 
-/// Another connection to a server, for somebody who speaks the protocol himself. It has been answered on.
+/// Another connection to a master, for somebody who speaks the protocol himself.
 ///
 /// # Errors
-/// The connection's, what the server said to the login, or no answer within `limit`.
+/// The connection's, what the server said to the login, that it is no master, or no answer within `limit`.
 pub(super) async fn dial_bare(
     address: &Address,
     node: &Node,
     limit: Duration,
 ) -> RedisResult<std::net::TcpStream> {
-    let greet = async {
+    within(limit, async {
         let mut stream = TcpStream::connect((node.host.as_str(), node.port)).await?;
         stream.set_nodelay(true)?;
-        let mut greeting = Vec::new();
         if !address.password.reveal().is_empty() {
             let mut login = redis::cmd("AUTH");
             if !address.user.is_empty() {
                 login.arg(&address.user);
             }
-            greeting.push(login.arg(address.password.reveal()).get_packed_command());
+            ask(&mut stream, login.arg(address.password.reveal())).await?;
         }
-        greeting.push(redis::cmd("SELECT").arg(address.database).get_packed_command());
-        greeting.push(redis::cmd("PING").get_packed_command());
-        for command in &greeting {
-            stream.write_all(command).await?;
+        if address.database != 0 {
+            ask(&mut stream, redis::cmd("SELECT").arg(address.database)).await?;
         }
-        let mut answers = BufReader::new(stream);
-        for _ in &greeting {
-            let mut line = String::new();
-            answers.read_line(&mut line).await?;
-            if !line.starts_with('+') {
-                let said = line.trim_end().to_owned();
-                return Err(
-                    (ErrorKind::AuthenticationFailed, "the server does not greet", said).into()
-                );
-            }
+        is_master(&ask(&mut stream, &redis::cmd("ROLE")).await?)?;
+        Ok(stream.into_std()?)
+    })
+    .await
+}
+
+/// Why a server that could be asked is not.
+pub(super) fn left_alone() -> RedisError {
+    (ErrorKind::Client, "the server is left alone for a while").into()
+}
+
+/// One command on a connection that nothing else is on.
+async fn ask(stream: &mut TcpStream, command: &redis::Cmd) -> RedisResult<redis::Value> {
+    stream.write_all(&command.get_packed_command()).await?;
+    let mut answer = Vec::new();
+    while answer.len() < ANSWER_BYTES_MAX {
+        if stream.read_buf(&mut answer).await? == 0 {
+            break;
         }
-        Ok(answers.into_inner().into_std()?)
-    };
-    within(limit, greet).await
+        // An error while it is not all there; what will never be whole ends with the time.
+        if let Ok(answer) = redis::parse_redis_value(&answer) {
+            return answer.extract_error();
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
 }
 
 /// Whether an error says that the connection, or the server as the one to talk to, is lost.
@@ -173,7 +188,7 @@ pub(super) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = RedisResult<T>>,
 ) -> RedisResult<T> {
-    let late = |_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    let late = |_| Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)));
     timeout(limit, work).await.unwrap_or_else(late)
 }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 /// Longest line before a value: a length, or an error's text.
 const LINE_BYTES_MAX: usize = 4 << 10;
-/// Longest value that is taken.
+/// Longest value that is taken; bodies have a hundredth of it. One that is longer ends the connection, and is asked of
+/// the backplane.
 const VALUE_BYTES_MAX: usize = 4 << 20;
 
 /// An answer to [`ask`]; the ranges are of the bytes it was found in.
