@@ -1,13 +1,15 @@
 # The server, built here and run without a shell's help as a user without rights. docker/README.md says how.
 FROM rust:1.95.0-bookworm AS build
 WORKDIR /src
-# Empty: the flags of .cargo/config.toml (AVX2 and PCLMULQDQ). For an older CPU:
+# Empty: the flags of .cargo/config.toml (AVX2 and PCLMULQDQ), which a variable that is set would replace, even by
+# nothing. For an older CPU:
 #   docker build --build-arg RUSTFLAGS="-C target-cpu=x86-64" .
 ARG RUSTFLAGS=""
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --bin maple-expectation \
+    { [ -n "$RUSTFLAGS" ] || unset RUSTFLAGS; } \
+    && cargo build --release --locked --bin maple-expectation \
     && cp target/release/maple-expectation /maple-expectation
 
 FROM debian:12.8-slim

@@ -32,11 +32,12 @@ install() {
 # mimalloc and ring compile a little C; the measuring scripts are Python without packages.
 have cc || install gcc libc6-dev
 have python3 || install python3
-# promtool checks metrics, rules and alerts; docker-compose its file. The tests start databases of their own.
+# promtool checks metrics, rules and alerts; docker-compose its file. The tests start servers of their own.
 have promtool || install --no-install-recommends prometheus
 have docker-compose || install --no-install-recommends docker-compose
 have mariadbd || [ -x /usr/sbin/mariadbd ] || install --no-install-recommends mariadb-server
 have redis-server || install --no-install-recommends redis-server
+have nginx || [ -x /usr/sbin/nginx ] || install --no-install-recommends nginx-light
 have cargo || { echo "test.sh: no cargo; install Rust from https://rustup.rs" >&2; exit 1; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

@@ -34,7 +34,7 @@ server=${CARGO_TARGET_DIR:-target}/release/maple-expectation
 bench=${CARGO_TARGET_DIR:-target}/release/bench
 
 # Nothing of the caller's reaches the servers: a key would mean the real API.
-unset NEXON_API_KEY "${!MAPLE_@}"
+unset NEXON_API_KEY DATABASE_URL REDIS_URL REDIS_CACHE_URL "${!MAPLE_@}"
 
 # The idle connections need a file each, on both sides.
 ulimit -n "$(ulimit -Hn)"

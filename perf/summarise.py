@@ -47,7 +47,7 @@ def page(run):
     if not full_size(run):
         yield from ["**A trial run, smaller than the budgets ask for: the verdicts below mean nothing.**", ""]
     yield from table(["what", "budget", "measured", ""], budgets(run))
-    yield from ["", "Not shown by this run: quantiles, L2 hits, outbox; `bench micro` times the steps of a cold character.",
+    yield from ["", "Not shown by this run: quantiles, outbox; L2 hits are shown by `perf/tiers.sh`; `bench micro` times the steps of a cold character.",
                 "", "## Closed loop", "", "![requests per second](throughput.svg)", ""]
     yield from table(["answer", "server", "requests/s", "ours / it", "server us/request", "client us/request"],
                      closed_loop(run))

@@ -22,7 +22,7 @@ cargo build --release --locked --quiet
 release=${CARGO_TARGET_DIR:-target}/release
 server=$release/maple-expectation
 bench=$release/bench
-unset NEXON_API_KEY DATABASE_URL REDIS_URL "${!MAPLE_@}"
+unset NEXON_API_KEY DATABASE_URL REDIS_URL REDIS_CACHE_URL "${!MAPLE_@}"
 
 out=perf/results/$(date -u +%F)-$commit
 rm -rf "$out/tiers" "$out/tiers.txt"
@@ -74,7 +74,11 @@ stop() {
   unset "running[$ours_pid]"
 }
 
-metric() { curl -sf "$ours/actuator/prometheus" | awk -v series="$1" 'index($0, series) == 1 {sum += $2} END {print sum + 0}'; }
+# The sum of a family's series, or of those with a label.
+metric() {
+  curl -sf "$ours/actuator/prometheus" | awk -v family="$1" -v label="${2:-}" \
+    'index($0, family) == 1 && (label == "" || index($0, label)) {sum += $2} END {print sum + 0}'
+}
 
 # Each character once, 16 at a time.
 ask_all() {
@@ -120,21 +124,19 @@ ask_all "/preset/2"
 seq "$characters" | sed "s|.*|$ours/api/v4/characters/c&/expectation/preset/2|" >"$tmp/targets"
 redis_pid=$(of redis 3)
 for round in $(seq "$rounds"); do
-  shared=$(metric 'maple_cache_hits_total{shard="0",layer="L2"}')
-  shared=$((shared + $(metric 'maple_cache_hits_total{shard="1",layer="L2"}')))
+  shared=$(metric maple_cache_hits_total 'layer="L2"')
   requests=$(metric maple_http_requests_total)
   redis=$(ticks "$redis_pid") used=$(ticks "$ours_pid")
   "$bench" load --urls "$tmp/targets" --rate "$rate" --connections 100 --duration "${seconds}s" --warmup 0s \
     --check length --quiet --json "$out/tiers/redis.$round.json" >"$tmp/load" 2>&1 || fail "$(tail -20 "$tmp/load")"
   used=$(($(ticks "$ours_pid") - used)) redis=$(($(ticks "$redis_pid") - redis))
   requests=$(($(metric maple_http_requests_total) - requests))
-  hits=$(($(metric 'maple_cache_hits_total{shard="0",layer="L2"}') + $(metric 'maple_cache_hits_total{shard="1",layer="L2"}') - shared))
+  hits=$(($(metric maple_cache_hits_total 'layer="L2"') - shared))
   fact "round $round: requests $requests, from Redis $hits, server us each $(us_each "$used" "$requests")," \
     "Redis us each $(us_each "$redis" "$requests"), $(grep -E 'latency|p99' "$tmp/load" | tr -s ' ' | tr '\n' ' ')"
 done
-fact redis_timed_out "$(metric 'maple_redis_commands_total{result="timed_out"}')"
+fact redis_timed_out "$(metric maple_redis_commands_total 'result="timed_out"')"
 for result in timed_out broken elsewhere; do
-  fact "shards_redis_$result" "$(curl -sf "$ours/actuator/prometheus" |
-    awk -v result="result=\"$result\"" '/^maple_shard_redis_reads_total/ && index($0, result) {sum += $2} END {print sum + 0}')"
+  fact "shards_redis_$result" "$(metric maple_shard_redis_reads_total "result=\"$result\"")"
 done
 stop

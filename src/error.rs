@@ -81,9 +81,9 @@ pub enum What {
     },
 }
 
-/// Seconds a client should wait after an upstream failure (design 9).
+/// Seconds a client should wait after an upstream failure.
 pub const RETRY_UPSTREAM_SECS: u32 = 30;
-/// Seconds a client should wait after being refused for load (design 9).
+/// Seconds a client should wait after being refused for load.
 pub const RETRY_OVERLOAD_SECS: u32 = 60;
 
 impl Fault {

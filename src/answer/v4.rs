@@ -1,4 +1,4 @@
-//! The V4 document: the old contract's fields in their order, then ours (design 8). Means are rounded here, each
+//! The V4 document: the old contract's fields in their order, then ours. Means are rounded here, each
 //! from its own exact value.
 
 use std::borrow::Cow;

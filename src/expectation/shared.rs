@@ -2,8 +2,8 @@
 //! it were not there, what it cannot keep is not kept, and whoever cannot be told to wait leads. So a process without
 //! it, or whose memory has died, is as good as one that never had it.
 //!
-//! Everything in it carries its birth: the wall time at which the game was asked, unix microseconds. An older birth
-//! never replaces a younger one, whichever process comes last.
+//! Everything in it carries its birth, unix microseconds of wall time: when the game was asked; of what was forced, when
+//! it had answered. An older birth never replaces a younger one, whichever process comes last.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -24,7 +24,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// The settled ones (design 9: 30 s renewed every 10 s).
+    /// Those by default: 30 s, renewed every 10 s.
     pub const SETTLED: Self = Self {
         lease: Duration::from_secs(30),
         renew: Duration::from_secs(10),

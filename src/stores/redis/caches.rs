@@ -39,7 +39,7 @@ impl Cache {
         }
     }
 
-    /// How long a value is shared (service 3.1; names that nobody has: 3.7), before [`jittered`].
+    /// How long a value is shared, before [`jittered`]: the older system's times.
     #[must_use]
     pub fn ttl(self) -> Duration {
         let minutes = match self {

@@ -47,7 +47,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The settled times (design 9), and a breaker that looks at 20 commands and tries again after half a second.
+    /// The times by default, and a breaker that looks at 20 commands and tries again after half a second.
     #[must_use]
     pub fn at(address: Address) -> Self {
         Self {

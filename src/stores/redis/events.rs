@@ -1,7 +1,7 @@
 //! What processes tell each other: forget this. At most once: what is published while nobody listens is lost, so each
 //! time the subscription is made again everything must be forgotten, and a [`Event::Reconnected`] says so.
 //!
-//! The channel is [`CHANNEL`], the messages JSON (service 3.3). A process does not hear itself.
+//! The channel is [`CHANNEL`], the messages JSON. A process does not hear itself.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -43,7 +43,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// The settled ones (design 9).
+    /// Those by default.
     pub const SETTLED: Self = Self {
         lease: Duration::from_secs(6),
         renew: Duration::from_secs(2),
