@@ -123,7 +123,11 @@ pub const KEYS: &[Key] = &[
     key("upstream.retries_per_minute", "100", "repeated calls of the process in any minute"),
     key("upstream.breaker_open", "10s", "no calls for this long once half of the last ten failed"),
     key("upstream.concurrency", "50", "calls of this process on the way at once, 1 to 128"),
-    key("upstream.calls_per_second", "400", "calls this process starts a second, whatever others do; 0 for no limit"),
+    key(
+        "upstream.calls_per_second",
+        "400",
+        "calls this process starts a second, whatever others do; 0 for no limit",
+    ),
     key("rules.file", "", "ruleset file; empty: the built-in kms-2026-09"),
     key("log.level", "info", "error, warn, info, debug or trace"),
 ];
