@@ -104,7 +104,8 @@ impl std::fmt::Display for StartError {
 pub struct Server {
     address: SocketAddr,
     shards: Vec<ShardThread>,
-    exits: mpsc::Receiver<(ShardId, Exit)>,
+    /// Why something without which the server is none has ended.
+    exits: mpsc::Receiver<String>,
     store: Option<backing::End>,
     /// The backplane's thread, and the store's task on it, end with the last handle.
     _backplane: Backplane,
@@ -139,7 +140,10 @@ impl Server {
             shared::open(config, instance, edition, &mailboxes, (jobs, store.kept.server()))?;
         let client = client_config(config, &base_url);
         let guests = store.guest.into_iter().chain([memory.guest]).collect();
-        let backplane = Backplane::start(client, guards(config), guests)
+        let (exit, exits) = mpsc::channel();
+        let end = ends(&exit);
+        let on_panic = move |why| end(format!("the backplane ended: {why}"));
+        let backplane = Backplane::start(client, guards(config), guests, on_panic)
             .map_err(|error| StartError::Configuration(error.to_string()))?;
         store.schema.as_ref().map_or(Ok(()), backing::await_schema)?;
         let compute = Compute::start(Arc::clone(&rules))?;
@@ -150,7 +154,6 @@ impl Server {
         })?;
         let address = listeners[0].local_addr()?;
         let allowed = host::allowed_cores()?;
-        let (exit, exits) = mpsc::channel();
         let mut shards = Vec::with_capacity(listeners.len());
         for ((id, listener), inbox) in ShardId::all(count).zip(listeners).zip(inboxes) {
             let setup = Setup {
@@ -173,11 +176,8 @@ impl Server {
                 mailboxes: mailboxes.clone(),
                 inbox,
             };
-            let exit = exit.clone();
-            let on_exit = move |id, how: &Exit| {
-                // Fails only when the server is gone already.
-                let _ = exit.send((id, how.clone()));
-            };
+            let end = ends(&exit);
+            let on_exit = move |id, how: &Exit| end(format!("shard {id} ended: {how:?}"));
             let thread =
                 runtime::start(setup, listener, |shard| Ok(parts.into_edge(shard)), on_exit)
                     .map_err(|error| StartError::Other(format!("shard {id}: {error}")))?;
@@ -212,6 +212,15 @@ impl Server {
             tracing::info!(shard = %id, ?exit, "ended");
         }
         // After the last shard, which may still have had something to keep.
+        self.end_store();
+    }
+
+    /// An end nobody asked for: what waits to be written is not lost with it.
+    fn abandon(mut self) {
+        self.end_store();
+    }
+
+    fn end_store(&mut self) {
         if let Some(store) = self.store.take() {
             store.end();
         }
@@ -236,21 +245,37 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         );
     }
     tracing::info!(address = %server.address(), version = build::VERSION, "listening");
-    let signal = supervise(&server.exits, &signals)?;
-    tracing::info!(signal, "stopping");
-    server.stop(SHUTDOWN_GRACE);
-    Ok(())
+    match supervise(&server.exits, &signals) {
+        Ok(signal) => {
+            tracing::info!(signal, "stopping");
+            server.stop(SHUTDOWN_GRACE);
+            Ok(())
+        }
+        Err(ended) => {
+            server.abandon();
+            Err(ended)
+        }
+    }
 }
 
-/// Waits for a signal; a shard that ends before ends the process.
+/// Ends the process with a reason.
+fn ends(exit: &mpsc::Sender<String>) -> impl FnOnce(String) + Send + 'static {
+    let exit = exit.clone();
+    move |why| {
+        // Fails only when the server is gone already.
+        let _ = exit.send(why);
+    }
+}
+
+/// Waits for a signal; a shard or the backplane that ends before ends the process.
 fn supervise(
-    exits: &mpsc::Receiver<(ShardId, Exit)>,
+    exits: &mpsc::Receiver<String>,
     signals: &mpsc::Receiver<i32>,
 ) -> Result<i32, StartError> {
     loop {
-        if let Ok((shard, exit)) = exits.try_recv() {
+        if let Ok(why) = exits.try_recv() {
             // A shard's state is unknown after a panic and its characters have no other owner.
-            return Err(StartError::Other(format!("shard {shard} ended: {exit:?}")));
+            return Err(StartError::Other(why));
         }
         match signals.recv_timeout(SUPERVISION_INTERVAL) {
             Ok(signal) => return Ok(signal),
@@ -493,14 +518,15 @@ fn client_config(config: &Config, base_url: &str) -> ClientConfig {
 mod tests {
     use super::*;
 
-    /// What the kernel does with a panicked shard is tested in `shards`; here, what the process makes of its report.
+    /// What becomes of a panicked shard is tested in `shards`, of the backplane there; here, what the process makes of
+    /// their reports.
     #[test]
-    fn a_dead_shard_ends_the_process_with_its_reason() {
+    fn what_ends_unasked_ends_the_process_with_its_reason() {
         let (exit, exits) = mpsc::channel();
         let (_signal, signals) = mpsc::channel();
-        exit.send((ShardId::new(1), Exit::Panicked("broken invariant".to_owned()))).unwrap();
+        ends(&exit)("shard 1 ended: broken invariant".to_owned());
         let end = supervise(&exits, &signals).unwrap_err().to_string();
-        assert_eq!(end, "shard 1 ended: Panicked(\"broken invariant\")");
+        assert_eq!(end, "shard 1 ended: broken invariant");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::pin::Pin;
 
 use futures_channel::oneshot;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::error::Fault;
 use crate::expectation::ports::Basic;
@@ -48,21 +49,32 @@ pub struct Backplane {
 }
 
 impl Backplane {
-    /// Starts the thread and its client. It ends when the last handle is gone.
+    /// Starts the thread and its client. It ends when the last handle is gone, or when a guest panics: then `on_panic` is
+    /// told, because nobody could say what of the guest's work is still done.
     ///
     /// # Errors
     /// The thread or its runtime cannot be started, or the client refuses its configuration.
-    pub fn start(config: ClientConfig, guards: Guards, guests: Vec<Guest>) -> io::Result<Self> {
+    pub fn start(
+        config: ClientConfig,
+        guards: Guards,
+        guests: Vec<Guest>,
+        on_panic: impl FnOnce(String) + Send + 'static,
+    ) -> io::Result<Self> {
         let client = Client::new(&config).map_err(io::Error::other)?;
         let guarded = Guarded::new(client, guards, jitter_seed());
         let (calls, queue) = mpsc::channel(CALLS_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("backplane".to_owned()).spawn(move || {
-            let local = tokio::task::LocalSet::new();
-            for guest in guests {
-                local.spawn_local(guest());
-            }
-            local.block_on(&runtime, run(guarded, queue));
+            tokio::task::LocalSet::new().block_on(&runtime, async {
+                let mut lodged = JoinSet::new();
+                for guest in guests {
+                    lodged.spawn_local(guest());
+                }
+                tokio::select! {
+                    () = run(guarded, queue) => {}
+                    panic = first_panic(&mut lodged) => on_panic(panic),
+                }
+            });
         })?;
         Ok(Self { calls })
     }
@@ -100,6 +112,20 @@ impl GameApi for Backplane {
     async fn equipment(&self, ocid: &str) -> Result<Payload, Fault> {
         self.call(|reply| Call::Equipment { ocid: ocid.to_owned(), reply }).await
     }
+}
+
+/// Waits for a task to panic; for ever when none does.
+pub async fn first_panic(tasks: &mut JoinSet<()>) -> String {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            return text.unwrap_or("no message").to_owned();
+        }
+    }
+    std::future::pending().await
 }
 
 async fn run(client: Guarded, mut queue: mpsc::Receiver<Call>) {
@@ -148,4 +174,45 @@ fn facts(basic: answer::Basic) -> Basic {
 
 fn payload(document: Document) -> Payload {
     Payload { body: document.body, gzip: document.gzip }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::resilience::breaker::Settings;
+    use crate::resilience::retry::Policy;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_guest_that_panics_is_reported_and_one_that_ends_is_not() {
+        let client = ClientConfig {
+            base_url: "http://127.0.0.1:1".to_owned(),
+            api_key: Secret::new("none"),
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(1),
+            user_agent: "test".to_owned(),
+        };
+        let second = Duration::from_secs(1);
+        let guards = Guards {
+            retry: Policy { attempts_max: 1, base: second },
+            retries_per_minute: 1,
+            breaker: Settings { window: 1, failures_percent: 50, open_for: second, probes: 1 },
+            concurrency: 1,
+            calls_per_second: 1,
+        };
+        let ends: Guest = Box::new(|| Box::pin(async {}));
+        let panics: Guest = Box::new(|| {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                panic!("broken invariant");
+            })
+        });
+        let (told, heard) = std::sync::mpsc::channel();
+        let on_panic = move |why| told.send(why).expect("the test waits");
+        let backplane = Backplane::start(client, guards, vec![ends, panics], on_panic);
+        let _backplane = backplane.expect("started");
+        assert_eq!(heard.recv_timeout(Duration::from_secs(5)).as_deref(), Ok("broken invariant"));
+    }
 }

@@ -57,21 +57,26 @@ impl Clock for SystemClock {
 #[derive(Debug, Default)]
 pub struct ManualClock {
     monotonic: Cell<Duration>,
-    unix_ms: Cell<u64>,
+    /// Wall time at monotonic zero.
+    began_ms: Cell<u64>,
 }
 
 impl ManualClock {
     /// Monotonic zero, at this wall time.
     #[must_use]
     pub fn at_unix_ms(unix_ms: u64) -> Self {
-        Self { monotonic: Cell::new(Duration::ZERO), unix_ms: Cell::new(unix_ms) }
+        Self { monotonic: Cell::new(Duration::ZERO), began_ms: Cell::new(unix_ms) }
     }
 
     /// Lets time pass, on both readings.
     pub fn advance(&self, by: Duration) {
         self.monotonic.set(self.monotonic.get() + by);
+    }
+
+    /// Sets the wall clock ahead, as an operator would; no time passes.
+    pub fn set_ahead(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.unix_ms.set(self.unix_ms.get().saturating_add(ms));
+        self.began_ms.set(self.began_ms.get().saturating_add(ms));
     }
 }
 
@@ -81,7 +86,8 @@ impl Clock for ManualClock {
     }
 
     fn unix_ms(&self) -> u64 {
-        self.unix_ms.get()
+        let passed = u64::try_from(self.monotonic.get().as_millis()).unwrap_or(u64::MAX);
+        self.began_ms.get().saturating_add(passed)
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn open(config: &Config, game: &str) -> Result<Opened, StartError> {
             Ok(Opened { kept: Kept::Nothing, end: End::Nothing, guest: None, schema: None })
         }
         Store::Sqlite => file(config, game),
-        Store::Mysql(mysql) => server(config, mysql),
+        Store::Mysql(mysql) => server(config, mysql, game),
     }
 }
 
@@ -117,8 +117,8 @@ fn file(config: &Config, game: &str) -> Result<Opened, StartError> {
     Ok(Opened { kept: Kept::File(store), end: End::File(thread), guest: None, schema: None })
 }
 
-fn server(config: &Config, mysql: &MysqlStore) -> Result<Opened, StartError> {
-    let journal = config.data.join("journal");
+fn server(config: &Config, mysql: &MysqlStore, game: &str) -> Result<Opened, StartError> {
+    let journal = config.data.join(format!("journal-{game}"));
     let opened = Mysql::open(&MysqlConfig {
         url: mysql.url.reveal().to_owned(),
         sessions_max: mysql.pool,

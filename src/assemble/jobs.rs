@@ -8,7 +8,7 @@ use shards::clock::SystemClock;
 use shards::mailbox::Mailboxes;
 use shards::routing::owner_of;
 use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::StartError;
@@ -85,10 +85,15 @@ impl Counted {
 
 impl Jobs {
     /// Begins everything, on this `LocalSet`.
-    pub(super) fn begin(self, client: Client, mailboxes: Mailboxes<Event>) {
+    pub(super) fn begin(
+        self,
+        client: Client,
+        mailboxes: Mailboxes<Event>,
+        tasks: &mut JoinSet<()>,
+    ) {
         match self.second.clone() {
-            Some(second) => self.begin_over(client, second, mailboxes),
-            None => self.begin_over(client, NoSecond, mailboxes),
+            Some(second) => self.begin_over(client, second, mailboxes, tasks),
+            None => self.begin_over(client, NoSecond, mailboxes, tasks),
         }
     }
 
@@ -97,21 +102,23 @@ impl Jobs {
         client: Client,
         second: impl SecondTier + 'static,
         mailboxes: Mailboxes<Event>,
+        tasks: &mut JoinSet<()>,
     ) {
         let Self { node, second: sql, settings, deadline, mut questions } = self;
         let clock = Rc::new(SystemClock::new());
         let first = RedisTier::new(client.clone());
         let (locks, meetings) =
             Locks::new(first, second, Times::SETTLED, &node, Rc::clone(&clock) as _);
-        spawn_local(meetings.run());
+        tasks.spawn_local(meetings.run());
         let probe = Rc::<WarmUpProbe>::default();
         if settings.top > 0 {
             let popularity = Popularity::new(client);
             let counting = Rc::clone(&probe);
             let job = WarmUp::new(locks.clone(), popularity, settings, clock, counting);
-            spawn_local(job.run(async move |name| prepare(&mailboxes, name, deadline).await));
+            let prepare = async move |name| prepare(&mailboxes, name, deadline).await;
+            tasks.spawn_local(job.run(prepare));
         }
-        spawn_local(async move {
+        tasks.spawn_local(async move {
             while let Some(reply) = questions.recv().await {
                 let scrape = JobsScrape {
                     locks: locks.probe().snapshot(),

@@ -13,12 +13,13 @@ use shards::mailbox::Mailboxes;
 use shards::mailbox::Reason;
 use shards::runtime::Shard;
 use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use tokio::task::JoinSet;
 
 use super::StartError;
 use super::jobs::Jobs;
 use super::valuations::Workers;
 use crate::backplane::Guest;
+use crate::backplane::first_panic;
 use crate::config::Config;
 use crate::config::SharedMemory;
 use crate::expectation::shared::Shared;
@@ -145,32 +146,37 @@ async fn run(
     let clock = || Rc::new(SystemClock::new());
     let probe = Rc::<RedisProbe>::default();
     let (client, keeper) = Client::counting(state, clock(), Rc::clone(&probe));
-    spawn_local(keeper.run());
+    // Without one of these the process would be half of one: their panics are those of the whole.
+    let mut vital = JoinSet::new();
+    vital.spawn_local(keeper.run());
     let values = match values {
         Some(values) => {
             let (values, keeper) = Client::counting(values, clock(), probe);
-            spawn_local(keeper.run());
+            vital.spawn_local(keeper.run());
             values
         }
         None => client.clone(),
     };
     for dialler in diallers {
-        spawn_local(dialler.run(values.clone()));
+        vital.spawn_local(dialler.run(values.clone()));
     }
-    spawn_local(workers.run(Some(client.clone())));
+    vital.spawn_local(workers.run(Some(client.clone())));
     let bus = Bus::new(client.clone(), &instance);
     let (news, heard) = mpsc::channel(NEWS_MAX);
-    spawn_local(tell(heard, mailboxes.clone()));
-    jobs.begin(client.clone(), mailboxes);
-    spawn_local(bus.clone().listen(move |event| {
+    vital.spawn_local(tell(heard, mailboxes.clone()));
+    jobs.begin(client.clone(), mailboxes, &mut vital);
+    vital.spawn_local(bus.clone().listen(move |event| {
         // Full: the last of what waits is that everything is to be doubted, see `tell`.
         let _ = news.try_send(event);
     }));
     if let Some(store) = store {
-        spawn_local(stretching::run(values.clone(), move || store.snapshot().state));
+        vital.spawn_local(stretching::run(values.clone(), move || store.snapshot().state));
     }
     let flights = Flights::new(client.clone(), times, &instance);
-    orders.run(Desk::new((client, values), bus, flights, &edition)).await;
+    tokio::select! {
+        () = orders.run(Desk::new((client, values), bus, flights, &edition)) => {}
+        panic = first_panic(&mut vital) => std::panic::resume_unwind(Box::new(panic)),
+    }
 }
 
 /// Hands news to every shard, in order, however long a mailbox is full. When so many wait that some may have been lost,

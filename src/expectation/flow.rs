@@ -121,7 +121,7 @@ pub struct Flow<G, W> {
     /// The same time without steps, for births.
     fine: Rc<dyn Clock>,
     /// Unix microseconds at zero of the shard's clock: births are compared across processes as they are here.
-    epoch_us: u64,
+    epoch_us: Cell<u64>,
     limits: Limits,
     tower: Tower,
     caches: Caches,
@@ -144,7 +144,7 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
         (limits, tower): (Limits, Tower),
     ) -> Rc<Self> {
         let caches = Caches::new(limits.l1_bytes_max);
-        let epoch_us = (fine.unix_ms() * 1_000).saturating_sub(micros(fine.monotonic()));
+        let epoch_us = Cell::new(epoch_us(&*fine));
         Rc::new(Self {
             api,
             workshop,
@@ -465,6 +465,11 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
             }
         });
     }
+}
+
+/// Unix microseconds at zero of a clock.
+fn epoch_us(clock: &dyn Clock) -> u64 {
+    (clock.unix_ms() * 1_000).saturating_sub(micros(clock.monotonic()))
 }
 
 fn micros(time: Duration) -> u64 {

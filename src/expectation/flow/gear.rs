@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Flow;
 use super::Source;
 use super::caches::Fetched;
+use super::epoch_us;
 use super::micros;
 use crate::error::Fault;
 use crate::expectation::character::Ocid;
@@ -22,6 +23,8 @@ const TURNS_MAX: usize = 3;
 /// Births of another process may be this far in the future and keep their order: more is not believed, or one clock that
 /// is ahead would have the last word for as long.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_millis(100);
+/// A wall clock that has moved by less against the shard's is not followed: it reads whole milliseconds, and is steered.
+const CLOCK_STEP_MIN: Duration = Duration::from_millis(50);
 
 /// What a fetch is for.
 #[derive(Debug, Clone, Copy)]
@@ -172,12 +175,25 @@ impl<G: GameApi + 'static, W: Workshop + 'static> Flow<G, W> {
     }
 
     pub(super) fn born_us(&self, born: Duration) -> u64 {
-        self.epoch_us.saturating_add(micros(born))
+        self.epoch_us().saturating_add(micros(born))
     }
 
     /// A birth that another process told, on this shard's clock; hardly in the future, whatever that one's clock says.
     pub(super) fn born(&self, born_us: u64) -> Duration {
-        let born = Duration::from_micros(born_us.saturating_sub(self.epoch_us));
+        let born = Duration::from_micros(born_us.saturating_sub(self.epoch_us()));
         born.min(self.fine.monotonic().max(self.last_birth.get()) + CLOCKS_DIFFER_MAX)
+    }
+
+    /// Follows a wall clock that was set, in steps: a process that went on with the wall time of its start would be wrong
+    /// to all others for as long as it runs. What lies here keeps its order.
+    fn epoch_us(&self) -> u64 {
+        let (now, held) = (epoch_us(&*self.fine), self.epoch_us.get());
+        if now.abs_diff(held) <= micros(CLOCK_STEP_MIN) {
+            return held;
+        }
+        let by_ms = (i128::from(now) - i128::from(held)) / 1_000;
+        tracing::warn!(by_ms, "the machine's clock was set");
+        self.epoch_us.set(now);
+        now
     }
 }

@@ -504,3 +504,16 @@ fn births_told_by_others_keep_their_order_within_a_step_of_the_clock() {
         "nobody's clock is believed far ahead"
     );
 }
+
+#[test]
+fn a_wall_clock_that_is_set_is_followed_and_one_that_is_steered_is_not() {
+    let World { flow, clock, .. } = World::new();
+    clock.advance(MINUTE);
+    let half_a_minute = Duration::from_secs(30);
+    assert_eq!(flow.born(30_000_000), half_a_minute);
+    clock.set_ahead(Duration::from_millis(40));
+    assert_eq!(flow.born(30_000_000), half_a_minute);
+    clock.set_ahead(60 * MINUTE);
+    let told = 30_040_000 + 3_600_000_000;
+    assert_eq!((flow.born(told), flow.born_us(half_a_minute)), (half_a_minute, told));
+}
