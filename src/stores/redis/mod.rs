@@ -2,7 +2,7 @@
 //! [`shared::SharedRedis`]. Nothing in here is ever a failed request: Redis away means a miss, or everybody for himself.
 //!
 //! Reading order: `address`, `link`, `client`, `caches`, then what is built of commands: `cache`, `bodies`, `flight`,
-//! `events`, `popularity`, `queue`; `values` and `shared`, the shards' way in; last the short cut for bodies, on the
+//! `events` (with `unsaid`), `popularity`, `queue`; `values` and `shared`, the shards' way in; last the short cut for bodies, on the
 //! shard's thread: `lines`, `resp`, `direct`, and all of it together: `shard`.
 
 use std::time::Duration;
@@ -24,6 +24,7 @@ mod resp;
 pub mod shard;
 pub mod shared;
 pub mod stretch;
+mod unsaid;
 mod values;
 
 /// Renews a lease that is still its token's; for whoever keeps leases here.

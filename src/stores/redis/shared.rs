@@ -231,6 +231,7 @@ impl Desk {
     }
 
     async fn outdate(&self, ocid: &str, born_us: u64) {
+        // In vain when Redis is away: the bus keeps it and says it later.
         let _ = self.bus.publish(Cache::Equipment.name(), Some(ocid), Some(born_us)).await;
     }
 
