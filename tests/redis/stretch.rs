@@ -1,11 +1,15 @@
 //! Times to live while the store is away.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use chaos::relay::Mode;
 use chaos::relay::Relay;
 use chaos::services::Reply;
+use maple_expectation::jobs::stretching;
+use maple_expectation::resilience::health::State;
 use maple_expectation::stores::redis::cache::SharedCache;
 use maple_expectation::stores::redis::caches::Cache;
 use maple_expectation::stores::redis::caches::Held;
@@ -15,12 +19,14 @@ use maple_expectation::stores::redis::client::Trouble;
 use maple_expectation::stores::redis::stretch::ROUND_PAUSE;
 use maple_expectation::stores::redis::stretch::Towards;
 use maple_expectation::stores::redis::stretch::Walk;
+use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::support::connected;
 use crate::support::on_backplane;
 use crate::support::redis;
 use crate::support::unix_ms;
+use crate::support::until;
 
 /// Takes a whole walk; gives how many times to live it changed.
 async fn stretch(client: &Client, towards: Towards) -> u64 {
@@ -127,5 +133,31 @@ fn one_process_at_a_time_lengthens() {
         assert!(is_begun(Towards::AsUsual).await, "that is everybody's");
         server.command(&["DEL", "stretch:round"]).unwrap();
         assert!(is_begun(Towards::Longer).await);
+    });
+}
+
+#[test]
+fn times_to_live_follow_the_store_in_whichever_process_it_is_seen() {
+    let server = redis();
+    on_backplane(async {
+        let states = [(); 2].map(|()| Rc::new(Cell::new(State::Healthy)));
+        for state in &states {
+            let state = Rc::clone(state);
+            spawn_local(stretching::run(connected(&server.url()).await, move || state.get()));
+        }
+        server.command(&["SET", "equipment::a", "x", "EX", "60"]).unwrap();
+        let ttl = || match server.command(&["TTL", "equipment::a"]).unwrap() {
+            Reply::Integer(seconds) => seconds,
+            other => panic!("{other:?}"),
+        };
+        let all_see = |state| states.iter().for_each(|seen| seen.set(state));
+        all_see(State::Degraded);
+        until("it is kept a day", async || ttl() > 86_000).await;
+        all_see(State::Recovering);
+        sleep(Duration::from_millis(1_500)).await;
+        assert!(ttl() > 86_000, "what waited is not there yet");
+        all_see(State::Healthy);
+        until("it ends in its time", async || ttl() <= 600).await;
+        assert!(ttl() > 500, "not at once");
     });
 }

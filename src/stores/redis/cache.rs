@@ -1,5 +1,6 @@
-//! The shared cache in Redis. A value is opaque and carries a header, so that an older fill never replaces a newer one and
-//! a value that is never stretched ends by its own account, too: format (1 byte, now 1), end (unix ms) and birth, 8 bytes big endian each.
+//! The shared cache in Redis. A value is opaque and carries a header, so that an older fill never replaces a newer one
+//! and what is never stretched ends by its own account, too: format (1 byte, now 1), end (unix ms) and birth, 8 bytes
+//! big endian each.
 
 use std::rc::Rc;
 
@@ -30,7 +31,8 @@ impl SharedCache {
         Self { client, put_newer: put_newer.into() }
     }
 
-    /// A value that is not past its time, which for what may be stretched is Redis's to know. `None` covers every trouble too; it is counted.
+    /// A value that is not past its time; what may be stretched is there for as long as Redis has it. `None` covers
+    /// every trouble too; it is counted.
     pub async fn get(&self, cache: Cache, key: &str) -> Option<Held> {
         let probe = self.client.probe();
         let mut get = redis::cmd("GET");
