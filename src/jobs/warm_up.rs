@@ -1,7 +1,8 @@
 //! Makes ready who was wanted most yesterday, after the start and at 05:00 in Korea, in one process: the others find the
 //! answers in the shared memory. To be run on a `LocalSet`.
 //!
-//! A run whose answers are still fresh is not repeated, so that processes that start one after the other warm up once.
+//! A run whose answers are still fresh is not repeated, so that processes that start one after the other warm up once, and
+//! one that waited for another's run has nothing left to do, unless that other died on the way.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,9 +62,13 @@ const LOCK: &str = "popular-warmup-lock";
 const FIVE_O_CLOCK: u16 = 5 * 60;
 /// Between two looks at the wall clock, which may be set while a day is waited for.
 const LOOK_PAUSE: Duration = Duration::from_secs(60);
-/// While no tier of the locks can be used the job waits: so often, so long.
-const TRIES: u32 = 600;
-const TRY_PAUSE: Duration = Duration::from_secs(1);
+/// How long the lock is asked for. Whoever has it may die, or be this process's own question whose answer was lost: a
+/// process that asked once would leave the day to nobody.
+const WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+/// Between two questions while no tier of the locks can be used.
+const CLOSED_PAUSE: Duration = Duration::from_secs(1);
+/// Between two questions while somebody else has it.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 enum Done {
     Ran,
@@ -111,18 +116,22 @@ impl<F: Tier + 'static, S: SecondTier + 'static> WarmUp<F, S> {
     }
 
     async fn once(&self, prepare: &impl AsyncFn(String) -> bool) -> Result<Done, &'static str> {
-        for _ in 0..TRIES {
-            match self.locks.acquire(LOCK, Duration::ZERO).await {
+        let end = self.clock.monotonic() + WAIT_MAX;
+        loop {
+            let (pause, instead) = match self.locks.acquire(LOCK, Duration::ZERO).await {
                 Acquired::Held(guard) => {
                     let done = self.under(&guard, prepare).await;
                     guard.release().await;
                     return done;
                 }
-                Acquired::Busy => return Ok(Done::Skipped("another process is at it")),
-                Acquired::Closed => sleep(TRY_PAUSE).await,
+                Acquired::Busy => (BUSY_PAUSE, Ok(Done::Skipped("another process is at it"))),
+                Acquired::Closed => (CLOSED_PAUSE, Err("no tier of the locks could be used")),
+            };
+            if self.clock.monotonic() >= end {
+                return instead;
             }
+            sleep(pause).await;
         }
-        Err("no tier of the locks could be used")
     }
 
     async fn under(

@@ -6,6 +6,7 @@ use chaos::services::Replicated;
 use maple_expectation::stores::redis::client::Again;
 use maple_expectation::stores::redis::client::Client;
 use maple_expectation::stores::redis::client::Trouble;
+use maple_expectation::stores::redis::eviction::evicts;
 
 use crate::support::config;
 use crate::support::connected;
@@ -177,5 +178,21 @@ fn a_master_that_was_made_a_replica_is_away_until_it_is_one_again() {
         server.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
         until("it is back", async || set(&client, "a").await.is_ok()).await;
         assert_eq!(client.probe().connected.get(), 2, "it was not tried while it was a replica");
+    });
+}
+
+#[test]
+fn a_server_tells_whether_it_evicts_what_must_stay() {
+    let server = redis();
+    on_backplane(async {
+        let client = connected(&server.url()).await;
+        let set = |key, value| server.command(&["CONFIG", "SET", key, value]).unwrap();
+        set("maxmemory-policy", "volatile-ttl");
+        set("maxmemory", "0");
+        assert_eq!(evicts(&client).await, Ok(None), "there is no bound");
+        set("maxmemory", "256mb");
+        assert_eq!(evicts(&client).await, Ok(Some("volatile-ttl".to_owned())));
+        set("maxmemory-policy", "noeviction");
+        assert_eq!(evicts(&client).await, Ok(None));
     });
 }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use chaos::relay::Mode;
+use chaos::relay::Relay;
 use chaos::services::Redis;
 use chaos::services::Replicated;
 use maple_expectation::stores::redis::events::Bus;
@@ -111,5 +113,27 @@ fn the_subscription_follows_the_master() {
         let other = Bus::new(connected(&servers.url()).await, "2");
         other.publish("expectationV4", Some("a"), Some(7)).await.unwrap();
         process.hears(&evict("a")).await;
+    });
+}
+
+#[test]
+fn what_was_said_while_the_speaker_alone_was_cut_off_is_heard_later() {
+    let server = redis();
+    let direct: std::net::SocketAddr = ([127, 0, 0, 1], server.port()).into();
+    let relay = Relay::start(direct).unwrap();
+    let relayed = server.url().replace(&direct.to_string(), &relay.address().to_string());
+    on_backplane(async {
+        let (one, other) =
+            (Process::start(&relayed, "1").await, Process::start(&server.url(), "2").await);
+        other.heard.borrow_mut().clear();
+        relay.set(Mode::Refuse).unwrap();
+        relay.reset().unwrap();
+        for key in ["a", "b"] {
+            assert!(one.bus.publish("expectationV4", Some(key), Some(7)).await.is_err());
+        }
+        assert!(other.heard.borrow().is_empty(), "it listens, and there is nothing to hear");
+        relay.set(Mode::Pass).unwrap();
+        other.hears(&evict("b")).await;
+        assert_eq!(*other.heard.borrow(), [evict("a"), evict("b")], "and never doubted");
     });
 }

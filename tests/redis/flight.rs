@@ -1,9 +1,12 @@
 //! One leads among all processes.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chaos::relay::Mode;
+use chaos::relay::Relay;
 use chaos::services::Redis;
 use chaos::services::Reply;
 use futures_util::future::join_all;
@@ -175,5 +178,58 @@ fn waiting_can_be_given_up() {
         };
         let (landed, ()) = tokio::join!(follow(&other, "k"), land);
         assert_eq!(landed, Landed::Done(Bytes::from_static(b"x")));
+    });
+}
+
+/// A lease that outlasts every wait below.
+const LONG: Times = Times { lease: PATIENCE, ..TIMES };
+
+#[test]
+fn a_lead_whose_grant_was_not_heard_is_landed_all_the_same() {
+    let server = redis();
+    let direct: SocketAddr = ([127, 0, 0, 1], server.port()).into();
+    let relay = Relay::start(direct).unwrap();
+    let relayed = server.url().replace(&direct.to_string(), &relay.address().to_string());
+    on_backplane(async {
+        let client = connected(&relayed).await;
+        let one = Flights::new(client.clone(), LONG, "1");
+        let (_, other) = process(&server, "2").await;
+        // Redis knows the script from then on.
+        lead(&other, "another key").await.land(Landed::Done(Bytes::new()));
+        relay.set(Mode::HoldAnswers).unwrap();
+        let lease = lead(&one, "k").await;
+        assert_eq!(client.probe().flights_alone.get(), 1);
+        assert_eq!(server.command(&["EXISTS", "cache:sf:{k}"]).unwrap(), Reply::Integer(1));
+        relay.set(Mode::Pass).unwrap();
+        let land = async {
+            sleep(TIMES.poll * 3).await;
+            lease.land(Landed::Done(Bytes::from_static(b"x")));
+        };
+        let (spent, (landed, ())) = timed(async { tokio::join!(follow(&other, "k"), land) }).await;
+        assert_eq!(landed, Landed::Done(Bytes::from_static(b"x")));
+        assert!(spent < LONG.lease / 2, "{spent:?}");
+    });
+}
+
+#[test]
+fn a_stall_of_redis_leaves_no_lease_behind() {
+    let server = redis();
+    on_backplane(async {
+        let one = Flights::new(connected(&server.url()).await, LONG, "1");
+        let granted = lead(&one, "granted").await;
+        lead(&one, "landed").await.land(Landed::Done(Bytes::new()));
+        server.pause().unwrap();
+        let late = lead(&one, "late").await;
+        granted.land(Landed::Done(Bytes::new()));
+        late.land(Landed::Done(Bytes::new()));
+        // Until the first try to land them has failed.
+        sleep(Duration::from_millis(400)).await;
+        server.resume().unwrap();
+        let (spent, ()) = timed(until("no lease is left", async || {
+            let left = ["EXISTS", "cache:sf:{granted}", "cache:sf:{late}"];
+            server.command(&left).unwrap() == Reply::Integer(0)
+        }))
+        .await;
+        assert!(spent < LONG.lease / 2, "{spent:?}");
     });
 }

@@ -15,3 +15,4 @@ mod second_tier;
 mod shared;
 mod stretch;
 mod support;
+mod warm_up;

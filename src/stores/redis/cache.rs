@@ -1,5 +1,6 @@
-//! The shared cache in Redis. A value is opaque and carries a header, so that its end is the same in every cache and
-//! an older fill never replaces a newer one: format (1 byte, now 1), end (unix ms) and birth, 8 bytes big endian each.
+//! The shared cache in Redis. A value is opaque and carries a header, so that an older fill never replaces a newer one
+//! and what is never stretched ends by its own account, too: format (1 byte, now 1), end (unix ms) and birth, 8 bytes
+//! big endian each.
 
 use std::rc::Rc;
 
@@ -30,7 +31,8 @@ impl SharedCache {
         Self { client, put_newer: put_newer.into() }
     }
 
-    /// A value that is not past its time. `None` covers every trouble too; it is counted.
+    /// A value that is not past its time; what may be stretched is there for as long as Redis has it. `None` covers
+    /// every trouble too; it is counted.
     pub async fn get(&self, cache: Cache, key: &str) -> Option<Held> {
         let probe = self.client.probe();
         let mut get = redis::cmd("GET");
@@ -46,7 +48,11 @@ impl SharedCache {
         };
         match unpack(found.into()) {
             None => probe.unreadable.add(1),
-            Some(held) if held.expires_ms <= self.client.clock().unix_ms() => probe.misses.add(1),
+            Some(held)
+                if !cache.is_stretched() && held.expires_ms <= self.client.clock().unix_ms() =>
+            {
+                probe.misses.add(1);
+            }
             Some(held) => {
                 probe.hits.add(1);
                 return Some(held);

@@ -51,6 +51,13 @@ impl Cache {
         Duration::from_secs(minutes * 60)
     }
 
+    /// Whether the store would have its values, too: while it is away they are kept longer (`stretch`), so Redis says
+    /// when they end. Whoever reads them judges their age by their birth.
+    #[must_use]
+    pub fn is_stretched(self) -> bool {
+        matches!(self, Self::Equipment | Self::Ocid | Self::V4)
+    }
+
     /// The key of a value.
     #[must_use]
     pub fn key(self, key: &str) -> String {
@@ -74,7 +81,7 @@ pub struct Held {
     /// Orders values of one key: a younger one is never replaced by an older one. Unix time, in a unit that the cache
     /// keeps to.
     pub born: u64,
-    /// When it ends, unix milliseconds.
+    /// When it ends unless it is stretched, unix milliseconds.
     pub expires_ms: u64,
 }
 

@@ -30,6 +30,7 @@ use crate::stores::redis::address::Address;
 use crate::stores::redis::link;
 use crate::stores::redis::link::Link;
 use crate::stores::redis::probe::RedisProbe;
+use crate::stores::redis::refusals::Refusals;
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -102,6 +103,7 @@ struct Inner {
     breaker: RefCell<Breaker>,
     link: watch::Sender<Option<Link>>,
     lost: Notify,
+    refusals: Refusals,
     probe: Rc<RedisProbe>,
 }
 
@@ -129,6 +131,7 @@ impl Client {
             clock,
             link: watch::Sender::new(None),
             lost: Notify::new(),
+            refusals: Refusals::default(),
             probe,
         });
         (Self(Rc::clone(&inner)), Keeper(inner))
@@ -230,7 +233,10 @@ impl Client {
                 (&probe.broken, Verdict::Failure, Err(Trouble::Away))
             }
             Ok(Err(error)) => {
-                tracing::debug!(%error, "Redis refused a command");
+                match inner.refusals.begins(inner.clock.monotonic()) {
+                    true => tracing::warn!(%error, "Redis refuses commands"),
+                    false => tracing::debug!(%error, "Redis refused a command"),
+                }
                 (&probe.refused, Verdict::Success, Err(Trouble::Refused(error.to_string())))
             }
             Err(_) => (&probe.timed_out, Verdict::Failure, Err(Trouble::Away)),

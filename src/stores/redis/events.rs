@@ -1,8 +1,10 @@
-//! What processes tell each other: forget this. At most once: what is published while nobody listens is lost, so each
-//! time the subscription is made again everything must be forgotten, and a [`Event::Reconnected`] says so.
+//! What processes tell each other: forget this. What is published while somebody does not listen is lost to him, so each
+//! time the subscription is made again everything must be forgotten, and a [`Event::Reconnected`] says so. What could
+//! not be published is kept (`unsaid`) and published when Redis can be had again.
 //!
 //! The channel is [`CHANNEL`], the messages JSON. A process does not hear itself.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use futures_util::StreamExt as _;
 use redis::aio::PubSubSink;
 use serde::Deserialize;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio::time::timeout;
 
@@ -18,11 +21,15 @@ use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
 use crate::stores::redis::link;
 use crate::stores::redis::link::Link;
+use crate::stores::redis::unsaid::News;
+use crate::stores::redis::unsaid::Unsaid;
 
 /// Where invalidations are published.
 pub const CHANNEL: &str = "{cache}:invalidation";
 /// Pause before a subscription is tried again on a connection that is there.
 const SUBSCRIBE_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before unsaid news is tried again on a connection that is there.
+const UNSAID_PAUSE: Duration = Duration::from_millis(100);
 
 /// What another process says, or what is to be made of its silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,34 +78,47 @@ struct Message {
 pub struct Bus {
     client: Client,
     instance_id: Rc<str>,
+    unsaid: Rc<RefCell<Unsaid>>,
+    kept: Rc<Notify>,
 }
 
 impl Bus {
     /// Over this client. `instance_id` is different in every process that runs now.
     #[must_use]
     pub fn new(client: Client, instance_id: &str) -> Self {
-        Self { client, instance_id: instance_id.into() }
+        let (unsaid, kept) = Default::default();
+        Self { client, instance_id: instance_id.into(), unsaid, kept }
     }
 
     /// Tells the others to forget a key, or of it what was born before a time; with `None` a whole cache. Returns when Redis has passed it on, with the
     /// number of those who listened; this process is among them while its own subscription stands.
     ///
     /// # Errors
-    /// [`Trouble`].
+    /// [`Trouble`]; then it is kept and published later, while [`listen`](Self::listen) runs.
     pub async fn publish(
         &self,
         cache: &str,
         key: Option<&str>,
         born_us: Option<u64>,
     ) -> Result<u64, Trouble> {
+        let news = News { cache: cache.to_owned(), key: key.map(str::to_owned), born_us };
+        let heard = self.say(&news).await;
+        if heard.is_err() {
+            self.unsaid.borrow_mut().keep(news);
+            self.kept.notify_one();
+        }
+        heard
+    }
+
+    async fn say(&self, news: &News) -> Result<u64, Trouble> {
         let probe = self.client.probe();
         let message = Message {
-            cache_name: cache.to_owned(),
-            key: key.map(str::to_owned),
+            cache_name: news.cache.clone(),
+            key: news.key.clone(),
             source_instance_id: self.instance_id.to_string(),
-            r#type: if key.is_some() { Kind::Evict } else { Kind::ClearAll },
+            r#type: if news.key.is_some() { Kind::Evict } else { Kind::ClearAll },
             timestamp: self.client.clock().unix_ms(),
-            born_us,
+            born_us: news.born_us,
         };
         let text = serde_json::to_string(&message).expect("strings and numbers are JSON");
         let mut publish = redis::cmd("PUBLISH");
@@ -112,8 +132,28 @@ impl Bus {
     }
 
     /// Listens and hands on what it hears; `hear` must not wait. Never ends. The subscription is a connection of its
-    /// own, to the same server as the client's, made again whenever either breaks.
-    pub async fn listen(self, mut hear: impl FnMut(Event)) {
+    /// own, to the same server as the client's, made again whenever either breaks. Says meanwhile what is unsaid.
+    pub async fn listen(self, hear: impl FnMut(Event)) {
+        tokio::join!(self.hear_all(hear), self.say_unsaid());
+    }
+
+    /// Never ends. Said twice, when only the answer was lost, is as good as once.
+    async fn say_unsaid(&self) {
+        loop {
+            self.kept.notified().await;
+            loop {
+                let first = self.unsaid.borrow().first();
+                let Some(news) = first else { break };
+                self.client.connected().await;
+                match self.say(&news).await {
+                    Ok(_) => self.unsaid.borrow_mut().said(&news),
+                    Err(_) => sleep(UNSAID_PAUSE).await,
+                }
+            }
+        }
+    }
+
+    async fn hear_all(&self, mut hear: impl FnMut(Event)) {
         let mut links = self.client.links();
         loop {
             let link = match links.wait_for(Option::is_some).await {

@@ -13,12 +13,20 @@ use futures_channel::oneshot;
 use redis::Script;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::stores::redis::LEASE_RENEW;
 use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
 use crate::stores::redis::millis;
+
+/// Pause before a landing that nobody heard of is tried again, once: as long as the breaker leaves Redis alone.
+const LAND_PAUSE: Duration = Duration::from_millis(500);
+/// Longest wait for a connection to try it again on; beyond that the lease ends by itself.
+const LAND_WAIT: Duration = Duration::from_secs(30);
+/// Leads looked after of which it is not known whether they were granted; while Redis is stalled each may wait for it.
+const DOUBTFUL_MAX: usize = 1_024;
 
 /// How shared work ended, for those who waited for another process. Small: what was made is in the shared cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +69,7 @@ struct Inner {
     times: Times,
     instance_id: Box<str>,
     taken: Cell<u64>,
+    doubtful: Cell<usize>,
     turn: Script,
     land: Script,
     renew: Script,
@@ -78,7 +87,7 @@ pub enum Turn {
 /// A lead. Dropped without [`land`](Self::land) it is given up, and whoever waits takes over.
 #[derive(Debug)]
 pub struct Lease {
-    /// To the task that renews it; none when Redis was away.
+    /// To the task that renews it; none when no other process can have heard of it.
     landing: Option<oneshot::Sender<Landed>>,
 }
 
@@ -112,6 +121,7 @@ impl Flights {
             times,
             instance_id: instance_id.into(),
             taken: Cell::new(0),
+            doubtful: Cell::new(0),
             turn: Script::new(include_str!("scripts/flight_turn.lua")),
             land: Script::new(include_str!("scripts/flight_land.lua")),
             renew: Script::new(LEASE_RENEW),
@@ -126,10 +136,14 @@ impl Flights {
         let token = inner.token();
         let mut leader: Option<String> = None;
         loop {
+            let was_connected = inner.client.is_connected();
             match inner.look(key, &token, leader.as_deref()).await {
                 Err(_) => {
                     probe.flights_alone.add(1);
-                    return Turn::Lead(Lease::alone());
+                    return Turn::Lead(match was_connected {
+                        true => inner.doubtful(key, token),
+                        false => Lease::alone(),
+                    });
                 }
                 Ok(Seen::Landed(landed)) => {
                     probe.flights_followed.add(1);
@@ -179,6 +193,22 @@ impl Inner {
         }
     }
 
+    /// A lead that a stalled Redis may grant when nobody asks any more. Whoever finds it then waits for this token: it
+    /// is looked after like any other, so that he hears how it ended, or that it was given up.
+    fn doubtful(self: &Rc<Self>, key: &str, token: String) -> Lease {
+        if self.doubtful.get() >= DOUBTFUL_MAX {
+            return Lease::alone();
+        }
+        self.doubtful.set(self.doubtful.get() + 1);
+        let (landing, landed) = oneshot::channel();
+        let (inner, key) = (Rc::clone(self), key.to_owned());
+        spawn_local(async move {
+            Rc::clone(&inner).attend(key, token, landed).await;
+            inner.doubtful.set(inner.doubtful.get() - 1);
+        });
+        Lease { landing: Some(landing) }
+    }
+
     /// Renews a lead until it lands or is given up.
     async fn attend(self: Rc<Self>, key: String, token: String, landed: oneshot::Receiver<Landed>) {
         let mut landed = landed;
@@ -198,8 +228,15 @@ impl Inner {
         if let Some(landed) = landed {
             land.arg(pack(&landed));
         }
-        // In vain when Redis is away: those who wait then lead when the lease ends.
-        let _: Result<u64, Trouble> = self.client.script(Again::Safe, &land).await;
+        let told: Result<u64, Trouble> = self.client.script(Again::Safe, &land).await;
+        if told.is_ok() {
+            return;
+        }
+        sleep(LAND_PAUSE).await;
+        if timeout(LAND_WAIT, self.client.connected()).await.is_ok() {
+            // In vain once more: those who wait lead when the lease ends.
+            let _: Result<u64, Trouble> = self.client.script(Again::Safe, &land).await;
+        }
     }
 }
 

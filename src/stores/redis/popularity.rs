@@ -13,6 +13,8 @@ use crate::stores::redis::millis;
 
 /// How long a day is kept after it was last written to.
 const KEPT: Duration = Duration::from_secs(48 * 60 * 60);
+/// Names of a day; beyond that the least asked for go. They are kept where nothing is evicted: 10 MB at most.
+pub const NAMES_MAX: isize = 100_000;
 const KOREA: UtcOffset = offset!(+9);
 
 /// The counts.
@@ -41,6 +43,7 @@ impl Popularity {
         for (name, count) in counts {
             batch.cmd("ZINCRBY").arg(&key).arg(count).arg(name).ignore();
         }
+        batch.cmd("ZREMRANGEBYRANK").arg(&key).arg(0).arg(-NAMES_MAX - 1).ignore();
         batch.cmd("EXPIRE").arg(&key).arg(KEPT.as_secs()).ignore();
         // Never: counted twice is worse than not at all, for a name that nobody else asks for.
         self.client.pipeline(Again::Never, &batch).await

@@ -38,6 +38,7 @@ use crate::stores::redis::client::Again;
 use crate::stores::redis::client::Client;
 use crate::stores::redis::client::Trouble;
 use crate::stores::redis::events::Bus;
+use crate::stores::redis::eviction;
 use crate::stores::redis::flight;
 use crate::stores::redis::flight::Flights;
 use crate::stores::redis::flight::Landed;
@@ -231,6 +232,7 @@ impl Desk {
     }
 
     async fn outdate(&self, ocid: &str, born_us: u64) {
+        // In vain when Redis is away: the bus keeps it and says it later.
         let _ = self.bus.publish(Cache::Equipment.name(), Some(ocid), Some(born_us)).await;
     }
 
@@ -319,8 +321,16 @@ fn landed(outcome: &Result<(), Fault>) -> Landed {
 
 impl Orders {
     /// Does orders until the last handle is gone. To be run on a `LocalSet`.
-    pub async fn run(mut self, desk: Desk) {
+    pub async fn run(self, desk: Desk) {
         let desk = Rc::new(desk);
+        let client = desk.client.clone();
+        tokio::select! {
+            () = self.take(desk) => {}
+            () = eviction::watch(&client) => {}
+        }
+    }
+
+    async fn take(mut self, desk: Rc<Desk>) {
         let room = Arc::new(Semaphore::new(WORK_MAX));
         while let Some(order) = self.queue.recv().await {
             desk.client.probe().orders_refused.add(self.refused.swap(0, Relaxed));
