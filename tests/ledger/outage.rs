@@ -90,6 +90,24 @@ fn it_degrades_recovers_and_is_healthy_in_one_process() {
     assert_eq!((done.given_up, done.journaled, done.journal_bytes), (0, done.replayed, 0));
 }
 
+/// Nothing has to be written before, during or after it.
+#[test]
+fn an_outage_that_only_look_ups_see_is_over_when_the_server_is_back() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    databases.server.stop().unwrap();
+    wait_until("look-ups have failed for long enough", || {
+        assert!(block_on(running.store.name("가")).is_none());
+        running.seen().state == State::Degraded
+    });
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    assert!(block_on(running.store.name("가")).is_none());
+    let done = running.end(END);
+    assert_eq!((done.absent, done.written, done.write_failures), (1, 0, 0));
+}
+
 #[test]
 fn a_full_journal_gives_up_and_counts() {
     let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());

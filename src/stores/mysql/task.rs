@@ -73,7 +73,7 @@ struct Store {
     health: RefCell<Health>,
     pending: RefCell<Pending>,
     reads: Cell<usize>,
-    /// A record has come.
+    /// A record has come, or the server has gone.
     wake: Notify,
 }
 
@@ -212,7 +212,10 @@ impl Store {
         if state != before {
             self.probe.state.store(state as u8, Relaxed);
             match state {
-                State::Degraded => tracing::warn!("the store is degraded"),
+                State::Degraded => {
+                    tracing::warn!("the store is degraded");
+                    self.wake.notify_one();
+                }
                 State::Recovering => tracing::info!("the store can be reached"),
                 State::Healthy => tracing::info!("the store is healthy"),
             }

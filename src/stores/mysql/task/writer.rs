@@ -63,7 +63,8 @@ impl Writer {
         loop {
             let works = self.advance().await;
             let phase = *self.phase.borrow();
-            let rests = works && self.is_idle();
+            // A store that is not healthy gets there by the writer alone: look-ups ask it nothing.
+            let rests = works && self.is_idle() && self.store.state() == State::Healthy;
             let hopeless = !works && self.store.state() == State::Degraded;
             match phase {
                 Phase::Over => break,
