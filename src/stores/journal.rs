@@ -2,14 +2,16 @@
 //! as taken, and given back oldest first. What a crash leaves is found at the next start.
 //!
 //! A folder of segments. A segment is written once and by one process, which holds a lock on it; when it is reopened it
-//! is only read, so that a torn end is never followed by anything. Replaying is repeatable: a newer record in the store
-//! wins over an older one that comes late, so a segment is deleted only when all of it is in the store.
+//! is only read, and what a failed append has left is cut off, so that a torn end is never followed by anything.
+//! Replaying is repeatable: a newer record in the store wins over an older one that comes late, so a segment is deleted
+//! only when all of it is in the store.
 //!
 //! Blocks on the disk: never on a shard or the backplane itself.
 
 use std::collections::VecDeque;
 use std::fs;
 use std::fs::File;
+use std::fs::TryLockError;
 use std::io;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
@@ -99,8 +101,10 @@ impl Journal {
         match segment.file.write_all(&frames).and_then(|()| segment.file.sync_data()) {
             Ok(()) => segment.bytes += frames.len() as u64,
             Err(error) => {
-                // Whatever has reached the file stays behind what counts, and nothing will follow it.
-                self.closed.push_back(segment);
+                match segment.cut_off() {
+                    Ok(()) => self.open = Some(segment),
+                    Err(_) => self.closed.push_back(segment.torn(frames.len() as u64)),
+                }
                 return Err(error);
             }
         }
@@ -194,21 +198,35 @@ impl Journal {
         loop {
             let path = self.folder.join(format!("{:012}.{ENDING}", self.next));
             self.next += 1;
-            let mut file =
-                match File::options().read(true).append(true).create_new(true).open(&path) {
-                    Ok(file) => file,
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                    Err(error) => return Err(error),
-                };
-            // Somebody who starts this moment may look at it first; it is empty, and he deletes it.
-            if file.try_lock().is_err() {
-                continue;
+            let file = match File::options().read(true).append(true).create_new(true).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            };
+            match self.headed(&file) {
+                Ok(true) => {
+                    let bytes = VERSION.len() as u64;
+                    return Ok(Segment { path, file, bytes, stored: bytes });
+                }
+                // Somebody who starts this moment has looked at it first; it is empty, and he deletes it.
+                Ok(false) => {}
+                Err(error) => {
+                    // An empty one that stays is deleted at the next start.
+                    let _ = fs::remove_file(&path);
+                    return Err(error);
+                }
             }
-            file.write_all(&VERSION)?;
-            File::open(&self.folder)?.sync_all()?;
-            let bytes = VERSION.len() as u64;
-            return Ok(Segment { path, file, bytes, stored: bytes });
         }
+    }
+
+    /// Locks a new file and writes its header; false when somebody else has the lock.
+    fn headed(&self, mut file: &File) -> io::Result<bool> {
+        if !is_mine(file.try_lock())? {
+            return Ok(false);
+        }
+        file.write_all(&VERSION)?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(true)
     }
 
     fn forget_oldest(&mut self) -> io::Result<()> {
@@ -219,20 +237,58 @@ impl Journal {
     }
 }
 
-/// A segment nobody writes to any more. None when somebody does, or when it is of another version; those stay.
-fn left_over(path: PathBuf) -> Option<Segment> {
-    let file = File::open(&path).ok()?;
-    file.try_lock().ok()?;
-    let bytes = file.metadata().ok()?.len();
-    let mut version = [0; VERSION.len()];
-    if file.read_exact_at(&mut version, 0).is_ok() && version != VERSION {
-        tracing::warn!(file = %path.display(), "a journal of another version is left alone");
-        return None;
+/// Whether this process has the lock it tried to take. An error is one of the disk: it may know no locks at all.
+fn is_mine(tried: Result<(), TryLockError>) -> io::Result<bool> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
-    Some(Segment { path, file, bytes, stored: VERSION.len() as u64 })
+}
+
+/// A segment nobody writes to any more. None when somebody does, or when it cannot be read; those stay.
+fn left_over(path: PathBuf) -> Option<Segment> {
+    let found = File::open(&path).and_then(|file| {
+        Ok(match (is_mine(file.try_lock())?, is_known(&file)?) {
+            (false, _) => Err("is in use"),
+            (true, false) => Err("is of another version"),
+            (true, true) => Ok((file.metadata()?.len(), file)),
+        })
+    });
+    let why = match found {
+        Ok(Ok((bytes, file))) => {
+            return Some(Segment { path, file, bytes, stored: VERSION.len() as u64 });
+        }
+        Ok(Err(why)) => why.to_owned(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(file = %path.display(), why, "a segment of the journal is left alone");
+    None
+}
+
+/// Whether a segment is of this version. One without a header has nothing in it, and counts as known.
+fn is_known(file: &File) -> io::Result<bool> {
+    let mut version = [0; VERSION.len()];
+    match file.read_exact_at(&mut version, 0) {
+        Ok(()) => Ok(version == VERSION),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 impl Segment {
+    /// Takes back what a failed append has left behind what counts.
+    fn cut_off(&self) -> io::Result<()> {
+        self.file.set_len(self.bytes)
+    }
+
+    /// With what a failed append of so many bytes has left, which counts as held and is read like any torn end.
+    fn torn(mut self, appended_bytes: u64) -> Self {
+        let longest = self.bytes + appended_bytes;
+        self.bytes = self.file.metadata().map_or(longest, |file| file.len());
+        self
+    }
+
     /// Records from where the store has it, and how far that is. At a torn end, or a damaged frame, it ends.
     fn read(&self, share: Share) -> io::Result<(Vec<Record>, u64)> {
         let (mut batch, mut at) = (Batch::new(share), self.stored);
