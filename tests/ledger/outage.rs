@@ -1,8 +1,12 @@
 //! The server goes away and comes back: what was kept arrives, and look-ups cost no time meanwhile.
 
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use chaos::relay::Mode;
+use chaos::relay::Relay;
 use maple_expectation::expectation::ports::Ledger as _;
 use maple_expectation::resilience::health::State;
 use maple_expectation::stores::mysql::BORROW_TIMEOUT;
@@ -207,6 +211,26 @@ fn what_comes_back_is_migrated() {
     wait_until("the gear is written", || running.seen().pending == 0);
     assert_eq!(number(&url, COUNT), 1);
     running.end(END);
+}
+
+/// A batch is many round trips: when each takes long, a full one is not done in its time, today or ever.
+#[test]
+fn a_server_that_is_far_away_is_given_less_at_a_time() {
+    let (databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, databases.server.port()));
+    let relay = Relay::start(server).unwrap();
+    let url = databases.empty().replace(&server.to_string(), &relay.address().to_string());
+    let running = Running::healthy(&url, journal.path());
+    // 30 ms for each of the 128 statements of 64 names.
+    relay.set(Mode::Delay(Duration::from_millis(15))).unwrap();
+    for at in 0..64 {
+        running.store.keep(name(&format!("n{at}"), &at.to_string(), 1));
+    }
+    wait_until("all is written", || running.seen().written == 64);
+    relay.set(Mode::Pass).unwrap();
+    let done = running.end(END);
+    assert!(done.write_failures > 0, "it was too much for one batch");
+    assert_eq!((done.given_up, done.journaled), (0, 0));
 }
 
 /// The end comes while the server is silent: what waits is on the disk in time.

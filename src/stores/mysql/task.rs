@@ -42,6 +42,7 @@ use crate::stores::pending::Pending;
 use crate::stores::probe::StoreProbe;
 use writer::Writer;
 
+mod pace;
 mod writer;
 
 const READ: Bounds = Bounds { borrow: BORROW_TIMEOUT, work: READ_TIMEOUT };
@@ -196,7 +197,7 @@ impl Store {
     /// Learns from how something ended.
     fn judge(&self, failure: Option<&Failure>) {
         self.change(|health, now| match failure {
-            Some(Failure::Away(_)) => health.failed(now),
+            Some(Failure::Away(_) | Failure::Late(_)) => health.failed(now),
             Some(Failure::Contended(_) | Failure::Refused(_)) | None => health.succeeded(),
         });
         if let Some(failure) = failure {
