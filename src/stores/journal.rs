@@ -35,6 +35,8 @@ const VERSION: [u8; 8] = *b"maplejn1";
 /// Before each record: its length (4 bytes) and its checksum (8 bytes), little-endian.
 const FRAME_BYTES: usize = 12;
 const ENDING: &str = "journal";
+/// What the name of a segment that could not be read ends in. Nobody looks at it again until it is named as before.
+const ENDING_ASIDE: &str = "unreadable";
 
 /// A journal of one process.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Journal {
     open: Option<Segment>,
     /// How far the oldest segment will be in the store once [`Journal::stored`] is called.
     given: u64,
+    /// On the disk and not to be replayed: it takes room all the same.
+    aside_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -69,19 +73,24 @@ impl Journal {
     /// The folder cannot be made or read.
     pub fn open(folder: &Path, bytes_max: u64) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let mut found = Vec::new();
+        let (mut found, mut last, mut aside_bytes) = (Vec::new(), 0, 0);
         for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-            if let (Some(number), true) = (number, path.extension().is_some_and(|e| e == ENDING)) {
-                found.push((number, path));
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            match (number, ending) {
+                (Some(number), Some(ENDING)) => found.push((number, path)),
+                (Some(_), Some(ENDING_ASIDE)) => aside_bytes += entry.metadata()?.len(),
+                _ => continue,
             }
+            last = last.max(number.unwrap_or_default());
         }
         found.sort();
-        let next = found.last().map_or(1, |(number, _)| number + 1);
+        let next = last.saturating_add(1);
         let closed = found.into_iter().filter_map(|(_, path)| left_over(path)).collect();
         let folder = folder.to_path_buf();
-        Ok(Self { folder, bytes_max, next, closed, open: None, given: 0 })
+        Ok(Self { folder, bytes_max, next, closed, open: None, given: 0, aside_bytes })
     }
 
     /// Appends as many of the records as there is room for, in their order, and gives back how many. They are on the
@@ -119,7 +128,7 @@ impl Journal {
     /// none.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's. The segment is set aside: what comes next is from another.
     pub fn oldest(&mut self, share: Share) -> io::Result<Vec<Record>> {
         loop {
             let segment = match self.closed.front() {
@@ -132,7 +141,13 @@ impl Journal {
                     None => return Ok(Vec::new()),
                 },
             };
-            let (records, given) = segment.read(share)?;
+            let (records, given) = match segment.read(share) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.set_oldest_aside();
+                    return Err(error);
+                }
+            };
             self.given = given;
             if !records.is_empty() {
                 return Ok(records);
@@ -157,7 +172,7 @@ impl Journal {
         }
     }
 
-    /// What it holds on the disk.
+    /// What it holds for the store.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.closed.iter().chain(&self.open).map(|segment| segment.bytes).sum()
@@ -172,7 +187,7 @@ impl Journal {
     /// The records as frames, as many as there is room for.
     fn frames(&self, records: &[Record]) -> (Vec<u8>, usize) {
         let header = if self.open.is_none() { VERSION.len() as u64 } else { 0 };
-        let room = self.bytes_max.saturating_sub(self.bytes() + header);
+        let room = self.bytes_max.saturating_sub(self.bytes() + self.aside_bytes + header);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let (mut frames, mut taken) = (Vec::new(), 0);
         for record in records {
@@ -230,9 +245,23 @@ impl Journal {
     }
 
     fn forget_oldest(&mut self) -> io::Result<()> {
-        match self.closed.pop_front() {
-            Some(segment) => fs::remove_file(&segment.path),
-            None => Ok(()),
+        let Some(segment) = self.closed.pop_front() else { return Ok(()) };
+        fs::remove_file(&segment.path).inspect_err(|_| self.aside_bytes += segment.bytes)
+    }
+
+    /// Keeps the oldest segment for whoever can read it, and out of the way of the others.
+    fn set_oldest_aside(&mut self) {
+        let Some(segment) = self.closed.pop_front() else { return };
+        self.aside_bytes += segment.bytes;
+        let aside = segment.path.with_extension(ENDING_ASIDE);
+        match fs::rename(&segment.path, &aside) {
+            Ok(()) => {
+                tracing::warn!(file = %aside.display(), "a segment of the journal is set aside")
+            }
+            // It is tried again at the next start.
+            Err(error) => {
+                tracing::warn!(%error, file = %segment.path.display(), "a segment cannot be set aside");
+            }
         }
     }
 }

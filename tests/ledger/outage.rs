@@ -1,5 +1,6 @@
 //! The server goes away and comes back: what was kept arrives, and look-ups cost no time meanwhile.
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -231,6 +232,26 @@ fn a_server_that_is_far_away_is_given_less_at_a_time() {
     let done = running.end(END);
     assert!(done.write_failures > 0, "it was too much for one batch");
     assert_eq!((done.given_up, done.journaled), (0, 0));
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_holds_nothing_else_up() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    databases.server.stop().unwrap();
+    let running = Running::start(&url, journal.path(), 1 << 30);
+    running.store.keep(gear("lost", "x", 1));
+    assert_eq!(running.end(END).journaled, 1);
+    let running = Running::start(&url, journal.path(), 1 << 30);
+    running.store.keep(gear("1", "x", 1));
+    let segment = std::fs::read_dir(journal.path()).unwrap().next().unwrap().unwrap().path();
+    File::options().write(true).open(&segment).unwrap().set_len(30).unwrap();
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    wait_until("the other record is written", || number(&url, COUNT) == 1);
+    let done = running.end(END);
+    assert_eq!((done.segments_unreadable, done.replayed, done.journal_bytes), (1, 0, 0));
+    assert!(segment.with_extension("unreadable").exists());
 }
 
 /// The end comes while the server is silent: what waits is on the disk in time.

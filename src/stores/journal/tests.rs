@@ -227,6 +227,27 @@ fn what_cannot_be_read_at_the_start_is_left_alone() {
     assert_eq!(files(folder.path()), [other]);
 }
 
+/// Shorter than it was when it was opened: reading it fails, as it does on a disk with a bad block.
+#[test]
+fn a_segment_that_cannot_be_read_is_set_aside_and_takes_its_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), 300).unwrap();
+    journal.append(&[name(1), name(2)]).unwrap();
+    let file = files(folder.path()).remove(0);
+    journal.closed.extend(journal.open.take());
+    journal.append(&[name(3)]).unwrap();
+    File::options().write(true).open(&file).unwrap().set_len(30).unwrap();
+    journal.oldest(THREE).unwrap_err();
+    assert_eq!(numbers(&drained(&mut journal)), [3]);
+    let aside = file.with_extension(ENDING_ASIDE);
+    assert_eq!(files(folder.path()), std::slice::from_ref(&aside));
+    File::options().write(true).open(&aside).unwrap().set_len(300).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(folder.path(), 300).unwrap();
+    assert!(journal.is_empty());
+    assert_eq!(journal.append(&[name(4)]).unwrap(), 0, "no room is left");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(usize),

@@ -208,9 +208,11 @@ impl Writer {
             let share = self.pace.of(SHARE);
             let batch = match self.on_disk(move |journal| journal.oldest(share)).await {
                 Ok(batch) => batch,
+                // The disk's failure, not the server's, and no segment fails twice: nothing to wait for.
                 Err(error) => {
-                    tracing::warn!(%error, "the journal could not be read");
-                    return false;
+                    tracing::error!(%error, "a segment of the journal could not be read");
+                    self.store.probe.segments_unreadable.fetch_add(1, Relaxed);
+                    return true;
                 }
             };
             let records = batch.len() as u64;
