@@ -86,7 +86,7 @@ impl Tier for SqlTier {
         match self.run(take).await {
             Ok(Some(fence)) => Ok(Taken::Held { fence }),
             Ok(None) | Err(Failure::Contended(_)) => Ok(Taken::Busy),
-            Err(Failure::Away(_) | Failure::Refused(_)) => Err(Unreachable),
+            Err(Failure::Away(_) | Failure::Late(_) | Failure::Refused(_)) => Err(Unreachable),
         }
     }
 

@@ -401,20 +401,20 @@ fn store(text: &mut Text, scrape: &Scrape) {
     {
         text.sample(reads, &[("result", result)], count as f64);
     }
-    one(text, "maple_store_written_total", Counter, "Rows written to the store.", seen.written);
-    let failures = "maple_store_write_failures_total";
-    one(text, failures, Counter, "Batches the store failed; tried again.", seen.write_failures);
-    let given_up = "maple_store_given_up_total";
-    one(text, given_up, Counter, "Records not kept because too many waited.", seen.given_up);
+    let unreadable = "Segments of the journal the disk did not give back.";
+    for (name, help, value) in [
+        ("maple_store_written_total", "Rows written to the store.", seen.written),
+        ("maple_store_write_failures_total", "Batches the store failed.", seen.write_failures),
+        ("maple_store_given_up_total", "Records not kept: too many waited.", seen.given_up),
+        ("maple_store_refused_total", "Records the store will never take.", seen.refused),
+        ("maple_store_journaled_total", "Records put aside on the disk.", seen.journaled),
+        ("maple_store_replayed_total", "Records taken from there.", seen.replayed),
+        ("maple_store_segments_unreadable_total", unreadable, seen.segments_unreadable),
+    ] {
+        one(text, name, Counter, help, value);
+    }
     one(text, "maple_store_pending", Gauge, "Records on their way into the store.", seen.pending);
-    let refused = "maple_store_refused_total";
-    one(text, refused, Counter, "Records the store will never take.", seen.refused);
-    let journaled = "maple_store_journaled_total";
-    one(text, journaled, Counter, "Records put aside on the disk.", seen.journaled);
-    let replayed = "maple_store_replayed_total";
-    one(text, replayed, Counter, "Records taken from there into the store.", seen.replayed);
-    let bytes = "maple_store_journal_bytes";
-    one(text, bytes, Gauge, "Bytes that wait on the disk.", seen.journal_bytes);
+    one(text, "maple_store_journal_bytes", Gauge, "Bytes in the journal.", seen.journal_bytes);
     text.family("maple_store_state", Gauge, "Where the store stands.");
     let states = [State::Healthy, State::Degraded, State::Recovering];
     for (state, name) in states.into_iter().zip(["healthy", "degraded", "recovering"]) {

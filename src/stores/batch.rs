@@ -23,6 +23,18 @@ impl Share {
         gear_bytes: usize::MAX,
         summaries: usize::MAX,
     };
+
+    /// Half of it, and half of that, so often; never less than one of each kind.
+    #[must_use]
+    pub fn halved(self, times: u32) -> Self {
+        let part = |whole: usize| whole.checked_shr(times).unwrap_or(0).max(1);
+        Self {
+            names: part(self.names),
+            gears: part(self.gears),
+            gear_bytes: part(self.gear_bytes),
+            summaries: part(self.summaries),
+        }
+    }
 }
 
 /// A batch on its way to being full.

@@ -27,6 +27,8 @@ pub struct StoreProbe {
     pub journaled: AtomicU64,
     /// Records that came from the journal into the store.
     pub replayed: AtomicU64,
+    /// Segments of the journal that could not be read and were set aside.
+    pub segments_unreadable: AtomicU64,
     /// Records that wait now.
     pub pending: AtomicU64,
     /// Bytes of the journal on the disk.
@@ -56,6 +58,8 @@ pub struct StoreSnapshot {
     pub journaled: u64,
     /// See [`StoreProbe::replayed`].
     pub replayed: u64,
+    /// See [`StoreProbe::segments_unreadable`].
+    pub segments_unreadable: u64,
     /// See [`StoreProbe::pending`].
     pub pending: u64,
     /// See [`StoreProbe::journal_bytes`].
@@ -78,6 +82,7 @@ impl StoreProbe {
             refused: self.refused.load(Relaxed),
             journaled: self.journaled.load(Relaxed),
             replayed: self.replayed.load(Relaxed),
+            segments_unreadable: self.segments_unreadable.load(Relaxed),
             pending: self.pending.load(Relaxed),
             journal_bytes: self.journal_bytes.load(Relaxed),
             state: State::from_number(self.state.load(Relaxed)),

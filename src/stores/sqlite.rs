@@ -17,6 +17,8 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension as _;
 use rusqlite::params;
+use shards::clock::Clock as _;
+use shards::clock::SystemClock;
 
 use crate::expectation::ports::Gear;
 use crate::expectation::ports::Kept;
@@ -230,13 +232,13 @@ struct Store {
 
 impl Store {
     fn run(&mut self, queue: &mpsc::Receiver<Order>) {
-        let (mut goes_on, mut written) = (true, true);
+        let clock = SystemClock::new();
+        let (mut goes_on, mut next_try) = (true, Duration::ZERO);
         while goes_on {
             // With records waiting, orders are waited for no longer than until the next batch or try.
-            let first = match (self.pending.is_empty(), written) {
-                (true, _) => queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
-                (false, true) => queue.recv_timeout(Duration::ZERO),
-                (false, false) => queue.recv_timeout(RETRY_PAUSE),
+            let first = match self.pending.is_empty() {
+                true => queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                false => queue.recv_timeout(next_try.saturating_sub(clock.monotonic())),
             };
             match first {
                 Ok(order) => {
@@ -249,7 +251,12 @@ impl Store {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => goes_on = false,
             }
-            written = self.write();
+            // A try on a file that somebody has locked takes its whole time, and the look-ups wait behind it.
+            if clock.monotonic() < next_try {
+                self.probe.pending.store(self.pending.len() as u64, Relaxed);
+            } else if !self.write() {
+                next_try = clock.monotonic() + RETRY_PAUSE;
+            }
         }
         while !self.pending.is_empty() && self.write() {}
     }

@@ -1,8 +1,13 @@
 //! The server goes away and comes back: what was kept arrives, and look-ups cost no time meanwhile.
 
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use chaos::relay::Mode;
+use chaos::relay::Relay;
 use maple_expectation::expectation::ports::Ledger as _;
 use maple_expectation::resilience::health::State;
 use maple_expectation::stores::mysql::BORROW_TIMEOUT;
@@ -88,6 +93,24 @@ fn it_degrades_recovers_and_is_healthy_in_one_process() {
     assert_eq!(block_on(running.store.gear("5")).unwrap().received_ms, 1);
     let done = running.end(END);
     assert_eq!((done.given_up, done.journaled, done.journal_bytes), (0, done.replayed, 0));
+}
+
+/// Nothing has to be written before, during or after it.
+#[test]
+fn an_outage_that_only_look_ups_see_is_over_when_the_server_is_back() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    let running = Running::healthy(&url, journal.path());
+    databases.server.stop().unwrap();
+    wait_until("look-ups have failed for long enough", || {
+        assert!(block_on(running.store.name("가")).is_none());
+        running.seen().state == State::Degraded
+    });
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    assert!(block_on(running.store.name("가")).is_none());
+    let done = running.end(END);
+    assert_eq!((done.absent, done.written, done.write_failures), (1, 0, 0));
 }
 
 #[test]
@@ -189,6 +212,46 @@ fn what_comes_back_is_migrated() {
     wait_until("the gear is written", || running.seen().pending == 0);
     assert_eq!(number(&url, COUNT), 1);
     running.end(END);
+}
+
+/// A batch is many round trips: when each takes long, a full one is not done in its time, today or ever.
+#[test]
+fn a_server_that_is_far_away_is_given_less_at_a_time() {
+    let (databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, databases.server.port()));
+    let relay = Relay::start(server).unwrap();
+    let url = databases.empty().replace(&server.to_string(), &relay.address().to_string());
+    let running = Running::healthy(&url, journal.path());
+    // 30 ms for each of the 128 statements of 64 names.
+    relay.set(Mode::Delay(Duration::from_millis(15))).unwrap();
+    for at in 0..64 {
+        running.store.keep(name(&format!("n{at}"), &at.to_string(), 1));
+    }
+    wait_until("all is written", || running.seen().written == 64);
+    relay.set(Mode::Pass).unwrap();
+    let done = running.end(END);
+    assert!(done.write_failures > 0, "it was too much for one batch");
+    assert_eq!((done.given_up, done.journaled), (0, 0));
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_holds_nothing_else_up() {
+    let (mut databases, journal) = (Databases::start(), tempfile::tempdir().unwrap());
+    let url = databases.empty();
+    databases.server.stop().unwrap();
+    let running = Running::start(&url, journal.path(), 1 << 30);
+    running.store.keep(gear("lost", "x", 1));
+    assert_eq!(running.end(END).journaled, 1);
+    let running = Running::start(&url, journal.path(), 1 << 30);
+    running.store.keep(gear("1", "x", 1));
+    let segment = std::fs::read_dir(journal.path()).unwrap().next().unwrap().unwrap().path();
+    File::options().write(true).open(&segment).unwrap().set_len(30).unwrap();
+    databases.server.restart().unwrap();
+    running.wait_for(State::Healthy);
+    wait_until("the other record is written", || number(&url, COUNT) == 1);
+    let done = running.end(END);
+    assert_eq!((done.segments_unreadable, done.replayed, done.journal_bytes), (1, 0, 0));
+    assert!(segment.with_extension("unreadable").exists());
 }
 
 /// The end comes while the server is silent: what waits is on the disk in time.

@@ -1,7 +1,11 @@
 //! The schema of MySQL: made once, by whoever comes first, and only by builds that know it.
 
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use chaos::relay::Mode;
+use chaos::relay::Relay;
 use maple_expectation::expectation::ports::Ledger as _;
 use maple_expectation::resilience::health::State;
 use maple_expectation::stores::migrations::MYSQL;
@@ -16,6 +20,7 @@ use crate::mysql::number;
 use crate::mysql::raw;
 use crate::name;
 use crate::running::Running;
+use crate::wait_until;
 
 const END: Duration = Duration::from_secs(10);
 
@@ -72,6 +77,64 @@ fn processes_that_start_together_migrate_once() {
         running.end(END);
     }
     assert_eq!(number(&url, "SELECT count(*) FROM schema_migration"), MYSQL.len() as u64);
+}
+
+const LOCKED: &str =
+    "SELECT IS_USED_LOCK(CONCAT('maple_migrations:', MD5(DATABASE()))) IS NOT NULL";
+
+#[test]
+fn a_database_that_is_up_to_date_takes_no_lock() {
+    let databases = Databases::start();
+    let url = migrated(&databases);
+    raw(&url, async |c| {
+        let lock = "SELECT GET_LOCK(CONCAT('maple_migrations:', MD5(DATABASE())), 0)";
+        assert_eq!(c.query_first(lock).await.unwrap(), Some(1));
+        let (url, journal) = (url.clone(), tempfile::tempdir().unwrap());
+        let started = std::thread::spawn(move || {
+            Running::healthy(&url, journal.path()).end(END);
+        });
+        started.join().unwrap();
+        assert_eq!(c.query_first(LOCKED).await.unwrap(), Some(1), "it was held all the time");
+    });
+}
+
+#[test]
+fn a_process_that_stops_while_it_migrates_keeps_the_others_out_for_seconds() {
+    let databases = Databases::start();
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, databases.server.port()));
+    let relay = Relay::start(server).unwrap();
+    // Slow enough to be caught in the middle.
+    relay.set(Mode::Delay(Duration::from_millis(30))).unwrap();
+    let (url, folders) = (databases.empty(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    let relayed = url.replace(&server.to_string(), &relay.address().to_string());
+    let stopped = Running::start(&relayed, folders[0].path(), 1 << 20);
+    wait_until("it migrates", || number(&url, LOCKED) == 1);
+    relay.set(Mode::Hold).unwrap();
+    let other = Running::healthy(&url, folders[1].path());
+    assert_eq!(number(&url, "SELECT count(*) FROM schema_migration"), MYSQL.len() as u64);
+    other.end(END);
+    relay.set(Mode::Pass).unwrap();
+    stopped.wait_for(State::Healthy);
+    stopped.end(END);
+}
+
+/// The session that migrated goes back to the others, and may be silent for as long as they.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test thread waits, no shard")]
+fn a_session_that_has_migrated_outlives_the_lock() {
+    let databases = Databases::start();
+    let (url, journal) = (databases.empty(), tempfile::tempdir().unwrap());
+    let running = Running::healthy(&url, journal.path());
+    let sessions = || {
+        let sql = "SELECT count(*) FROM information_schema.processlist
+            WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        number(&url, sql)
+    };
+    let before = sessions();
+    assert!(before > 0);
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(sessions(), before);
+    running.end(END);
 }
 
 #[test]

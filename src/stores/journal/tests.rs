@@ -136,6 +136,118 @@ fn damage_ends_a_segment_and_no_more() {
     assert_eq!(numbers(&drained(&mut journal)), [1, 3]);
 }
 
+/// Whether this is the process whose files can have so many blocks. If not, the test has been run in one.
+fn is_limited(test: &str, blocks: u32) -> bool {
+    const LIMITED: &str = "JOURNAL_TEST_LIMITED";
+    if std::env::var_os(LIMITED).is_some() {
+        return true;
+    }
+    // Of the two, only an ignored signal makes the write fail instead of ending the process.
+    let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let done = std::process::Command::new("sh")
+        .args(["-c", &limited])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("stores::journal::tests::{test}")])
+        .env(LIMITED, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    false
+}
+
+#[test]
+fn what_a_full_disk_cuts_off_is_taken_back() {
+    if !is_limited("what_a_full_disk_cuts_off_is_taken_back", 64) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    journal.append(&[name(1)]).unwrap();
+    let bytes = journal.bytes();
+    let payload = Payload { body: vec![9; 1 << 20].into(), gzip: true };
+    let large = Record::Gear { ocid: "o".to_owned(), payload, received_ms: 1 };
+    for _ in 0..3 {
+        journal.append(&[name(2), large.clone()]).unwrap_err();
+        let files = files(folder.path());
+        let held: Vec<_> = files.iter().map(|file| fs::metadata(file).unwrap().len()).collect();
+        assert_eq!((held, journal.bytes()), (vec![bytes], bytes));
+    }
+    journal.append(&[name(3)]).unwrap();
+    assert_eq!(files(folder.path()).len(), 1, "the segment is still in use");
+    assert_eq!(numbers(&drained(&mut journal)), [1, 3]);
+}
+
+#[test]
+fn a_segment_that_cannot_begin_leaves_nothing() {
+    if !is_limited("a_segment_that_cannot_begin_leaves_nothing", 0) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    for _ in 0..3 {
+        journal.append(&[name(1)]).unwrap_err();
+        assert!(files(folder.path()).is_empty() && journal.is_empty());
+    }
+}
+
+/// What could not be cut off is on the disk, and counts as that.
+#[test]
+fn a_torn_end_that_stays_is_held_and_read_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    journal.append(&[name(1)]).unwrap();
+    let bytes = journal.bytes();
+    let mut segment = journal.open.take().unwrap();
+    segment.file.write_all(&[7; 100]).unwrap();
+    journal.closed.push_back(segment.torn(1_000));
+    assert_eq!(journal.bytes(), bytes + 100);
+    journal.append(&[name(2)]).unwrap();
+    assert_eq!(numbers(&drained(&mut journal)), [1, 2]);
+}
+
+#[test]
+fn a_lock_somebody_has_is_no_error_and_no_locks_at_all_is() {
+    assert!(is_mine(Ok(())).unwrap());
+    assert!(!is_mine(Err(TryLockError::WouldBlock)).unwrap());
+    let unknown = io::Error::from(io::ErrorKind::Unsupported);
+    assert!(is_mine(Err(TryLockError::Error(unknown))).is_err());
+}
+
+#[test]
+fn what_cannot_be_read_at_the_start_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    journal.append(&[name(1)]).unwrap();
+    drop(journal);
+    let other = folder.path().join("000000000099.journal");
+    fs::create_dir(&other).unwrap();
+    let mut journal = Journal::open(folder.path(), ROOM).unwrap();
+    assert_eq!(numbers(&drained(&mut journal)), [1]);
+    assert_eq!(files(folder.path()), [other]);
+}
+
+/// Shorter than it was when it was opened: reading it fails, as it does on a disk with a bad block.
+#[test]
+fn a_segment_that_cannot_be_read_is_set_aside_and_takes_its_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), 300).unwrap();
+    journal.append(&[name(1), name(2)]).unwrap();
+    let file = files(folder.path()).remove(0);
+    journal.closed.extend(journal.open.take());
+    journal.append(&[name(3)]).unwrap();
+    File::options().write(true).open(&file).unwrap().set_len(30).unwrap();
+    journal.oldest(THREE).unwrap_err();
+    assert_eq!(numbers(&drained(&mut journal)), [3]);
+    let aside = file.with_extension(ENDING_ASIDE);
+    assert_eq!(files(folder.path()), std::slice::from_ref(&aside));
+    File::options().write(true).open(&aside).unwrap().set_len(300).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(folder.path(), 300).unwrap();
+    assert!(journal.is_empty());
+    assert_eq!(journal.append(&[name(4)]).unwrap(), 0, "no room is left");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(usize),

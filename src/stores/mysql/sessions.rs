@@ -35,6 +35,8 @@ const SETUP: [&str; 2] = [
 pub enum Failure {
     /// The server could not be reached, or not in time, or cannot do it now. It may work later.
     Away(String),
+    /// It was reached, and not done with the work in time. Less of it may work.
+    Late(String),
     /// Somebody else had the rows; nothing has happened. It works when tried again.
     Contended(String),
     /// The server will never take these values.
@@ -44,7 +46,9 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Away(why) | Self::Contended(why) | Self::Refused(why) => f.write_str(why),
+            Self::Away(why) | Self::Late(why) | Self::Contended(why) | Self::Refused(why) => {
+                f.write_str(why)
+            }
         }
     }
 }
@@ -95,15 +99,14 @@ impl Sessions {
         bounds: Bounds,
         work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, Failure> {
-        let late = |what: &str, within| Failure::Away(format!("{what} within {within:?}"));
         let mut connection = match timeout(bounds.borrow, self.pool.get_conn()).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(Failure::Away(error.to_string())),
-            Err(_) => return Err(late("no session", bounds.borrow)),
+            Err(_) => return Err(Failure::Away(format!("no session within {:?}", bounds.borrow))),
         };
         match timeout(bounds.work, work(&mut connection)).await {
             Ok(done) => done.map_err(failure),
-            Err(_) => Err(late("not done", bounds.work)),
+            Err(_) => Err(Failure::Late(format!("not done within {:?}", bounds.work))),
         }
     }
 

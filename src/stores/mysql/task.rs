@@ -42,6 +42,7 @@ use crate::stores::pending::Pending;
 use crate::stores::probe::StoreProbe;
 use writer::Writer;
 
+mod pace;
 mod writer;
 
 const READ: Bounds = Bounds { borrow: BORROW_TIMEOUT, work: READ_TIMEOUT };
@@ -73,7 +74,7 @@ struct Store {
     health: RefCell<Health>,
     pending: RefCell<Pending>,
     reads: Cell<usize>,
-    /// A record has come.
+    /// A record has come, or the server has gone.
     wake: Notify,
 }
 
@@ -196,7 +197,7 @@ impl Store {
     /// Learns from how something ended.
     fn judge(&self, failure: Option<&Failure>) {
         self.change(|health, now| match failure {
-            Some(Failure::Away(_)) => health.failed(now),
+            Some(Failure::Away(_) | Failure::Late(_)) => health.failed(now),
             Some(Failure::Contended(_) | Failure::Refused(_)) | None => health.succeeded(),
         });
         if let Some(failure) = failure {
@@ -212,7 +213,10 @@ impl Store {
         if state != before {
             self.probe.state.store(state as u8, Relaxed);
             match state {
-                State::Degraded => tracing::warn!("the store is degraded"),
+                State::Degraded => {
+                    tracing::warn!("the store is degraded");
+                    self.wake.notify_one();
+                }
                 State::Recovering => tracing::info!("the store can be reached"),
                 State::Healthy => tracing::info!("the store is healthy"),
             }

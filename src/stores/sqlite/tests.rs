@@ -175,6 +175,30 @@ fn a_file_that_cannot_be_written_costs_nothing_but_time() {
 }
 
 #[test]
+fn look_ups_do_not_each_wait_for_a_write_that_fails() {
+    let folder = Folder::new();
+    let (store, thread) = folder.open();
+    let other = folder.raw();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store.keep(gear("1", "x", NOW_MS));
+    while store.probe().snapshot().pending == 0 {
+        std::thread::yield_now();
+    }
+    for _ in 0..20 {
+        assert_eq!(text_of(&store, "1"), None);
+    }
+    let failures = store.probe().snapshot().write_failures;
+    assert!(failures <= 2, "{failures} tries within 20 look-ups");
+    store.keep(gear("2", "x", NOW_MS));
+    other.execute_batch("ROLLBACK").unwrap();
+    while store.probe().snapshot().written < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(text_of(&store, "1").as_deref(), Some("x"));
+    thread.end();
+}
+
+#[test]
 fn another_history_or_no_database_refuses_the_start() {
     let folder = Folder::new();
     folder.open().1.end();

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::Phase;
 use super::Store;
+use super::pace::Pace;
 use crate::expectation::ports::Payload;
 use crate::expectation::ports::Record;
 use crate::gzip;
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     /// None only while a thread is at it.
     journal: Option<Journal>,
     phase: watch::Receiver<Phase>,
+    pace: Pace,
     /// Told once.
     schema: Option<threads::SyncSender<Result<(), Mismatch>>>,
 }
@@ -55,7 +57,7 @@ impl Writer {
         schema: threads::SyncSender<Result<(), Mismatch>>,
         phase: watch::Receiver<Phase>,
     ) -> Self {
-        Self { store, journal: Some(journal), phase, schema: Some(schema) }
+        Self { store, journal: Some(journal), phase, pace: Pace::default(), schema: Some(schema) }
     }
 
     /// Writes until the end; what is left then goes to the journal.
@@ -63,7 +65,8 @@ impl Writer {
         loop {
             let works = self.advance().await;
             let phase = *self.phase.borrow();
-            let rests = works && self.is_idle();
+            // A store that is not healthy gets there by the writer alone: look-ups ask it nothing.
+            let rests = works && self.is_idle() && self.store.state() == State::Healthy;
             let hopeless = !works && self.store.state() == State::Degraded;
             match phase {
                 Phase::Over => break,
@@ -99,7 +102,7 @@ impl Writer {
         if self.store.state() == State::Degraded && !self.connect().await {
             return false;
         }
-        let batch = self.store.pending.borrow_mut().take(SHARE);
+        let batch = self.store.pending.borrow_mut().take(self.pace.of(SHARE));
         let left = self.write(batch).await;
         let works = left.is_empty();
         self.store.put(left);
@@ -143,15 +146,25 @@ impl Writer {
 
     /// Writes a batch; gives back what is left of it when the server failed. Records it refuses are gone.
     async fn write(&mut self, mut batch: Vec<Record>) -> Vec<Record> {
+        if batch.is_empty() {
+            return batch;
+        }
         match self.write_all(&batch).await {
-            Ok(()) => Vec::new(),
+            Ok(()) => {
+                self.pace.in_time();
+                Vec::new()
+            }
+            Err(Failure::Late(_)) => {
+                self.pace.late();
+                batch
+            }
             Err(Failure::Away(_) | Failure::Contended(_)) => batch,
             // One spoils it for all: each by itself.
             Err(Failure::Refused(_)) => {
                 for at in 0..batch.len() {
                     match self.write_all(&batch[at..=at]).await {
                         Ok(()) => {}
-                        Err(Failure::Away(_) | Failure::Contended(_)) => {
+                        Err(Failure::Away(_) | Failure::Late(_) | Failure::Contended(_)) => {
                             return batch.split_off(at);
                         }
                         Err(Failure::Refused(why)) => {
@@ -168,9 +181,6 @@ impl Writer {
 
     /// Writes all or nothing.
     async fn write_all(&mut self, batch: &[Record]) -> Result<(), Failure> {
-        if batch.is_empty() {
-            return Ok(());
-        }
         let packed = packed(batch).await;
         let mut tries = 0;
         let written = loop {
@@ -195,11 +205,14 @@ impl Writer {
     /// Brings a batch of the journal into the store; false when the server failed.
     async fn replay(&mut self) -> bool {
         if self.journal.as_ref().is_some_and(|journal| !journal.is_empty()) {
-            let batch = match self.on_disk(|journal| journal.oldest(SHARE)).await {
+            let share = self.pace.of(SHARE);
+            let batch = match self.on_disk(move |journal| journal.oldest(share)).await {
                 Ok(batch) => batch,
+                // The disk's failure, not the server's, and no segment fails twice: nothing to wait for.
                 Err(error) => {
-                    tracing::warn!(%error, "the journal could not be read");
-                    return false;
+                    tracing::error!(%error, "a segment of the journal could not be read");
+                    self.store.probe.segments_unreadable.fetch_add(1, Relaxed);
+                    return true;
                 }
             };
             let records = batch.len() as u64;
