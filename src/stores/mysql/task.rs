@@ -20,6 +20,7 @@ use shards::clock::SystemClock;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
@@ -108,7 +109,14 @@ impl MysqlTask {
         let (phase, watched) = watch::channel(Phase::Serving);
         let writer = Writer::new(Rc::clone(&store), journal, schema, watched);
         let mut writer = spawn_local(writer.run());
-        let end = store.serve(orders).await;
+        let end = tokio::select! {
+            end = store.serve(orders) => end,
+            // Records would wait for it for ever.
+            ended = &mut writer => match ended.map_err(JoinError::try_into_panic) {
+                Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                _ => return,
+            },
+        };
         let (within, done) = end.unzip();
         phase.send_replace(Phase::Ending);
         let ended = tokio::select! {
@@ -119,7 +127,7 @@ impl MysqlTask {
             }
         };
         if let Err(panicked) = ended {
-            tracing::error!(%panicked, "the store's writer panicked");
+            tracing::error!(%panicked, "the store's writer panicked at the end");
         }
         // Nobody may be waiting any more.
         done.map(|done| done.try_send(()));
