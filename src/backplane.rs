@@ -9,6 +9,7 @@ use std::io;
 use std::pin::Pin;
 
 use futures_channel::oneshot;
+use shards::runtime::panic_text;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -120,9 +121,7 @@ pub async fn first_panic(tasks: &mut JoinSet<()>) -> String {
         if let Err(error) = ended
             && let Ok(panic) = error.try_into_panic()
         {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            return text.unwrap_or("no message").to_owned();
+            return panic_text(&*panic);
         }
     }
     std::future::pending().await
