@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use chaos::relay::Mode;
-use chaos::relay::Relay;
 use chaos::services::Redis;
 use chaos::services::Replicated;
 use maple_expectation::stores::redis::events::Bus;
@@ -15,6 +14,7 @@ use tokio::task::spawn_local;
 use crate::support::connected;
 use crate::support::on_backplane;
 use crate::support::redis;
+use crate::support::relayed;
 use crate::support::until;
 
 struct Process {
@@ -119,9 +119,7 @@ fn the_subscription_follows_the_master() {
 #[test]
 fn what_was_said_while_the_speaker_alone_was_cut_off_is_heard_later() {
     let server = redis();
-    let direct: std::net::SocketAddr = ([127, 0, 0, 1], server.port()).into();
-    let relay = Relay::start(direct).unwrap();
-    let relayed = server.url().replace(&direct.to_string(), &relay.address().to_string());
+    let (relay, relayed) = relayed(&server);
     on_backplane(async {
         let (one, other) =
             (Process::start(&relayed, "1").await, Process::start(&server.url(), "2").await);

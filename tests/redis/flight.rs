@@ -1,12 +1,10 @@
 //! One leads among all processes.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chaos::relay::Mode;
-use chaos::relay::Relay;
 use chaos::services::Redis;
 use chaos::services::Reply;
 use futures_util::future::join_all;
@@ -24,6 +22,7 @@ use crate::support::config;
 use crate::support::connected;
 use crate::support::on_backplane;
 use crate::support::redis;
+use crate::support::relayed;
 use crate::support::started;
 use crate::support::timed;
 use crate::support::until;
@@ -187,9 +186,7 @@ const LONG: Times = Times { lease: PATIENCE, ..TIMES };
 #[test]
 fn a_lead_whose_grant_was_not_heard_is_landed_all_the_same() {
     let server = redis();
-    let direct: SocketAddr = ([127, 0, 0, 1], server.port()).into();
-    let relay = Relay::start(direct).unwrap();
-    let relayed = server.url().replace(&direct.to_string(), &relay.address().to_string());
+    let (relay, relayed) = relayed(&server);
     on_backplane(async {
         let client = connected(&relayed).await;
         let one = Flights::new(client.clone(), LONG, "1");

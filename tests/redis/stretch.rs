@@ -1,12 +1,10 @@
 //! Times to live while the store is away.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use chaos::relay::Mode;
-use chaos::relay::Relay;
 use chaos::services::Reply;
 use maple_expectation::jobs::stretching;
 use maple_expectation::resilience::health::State;
@@ -25,6 +23,7 @@ use tokio::time::sleep;
 use crate::support::connected;
 use crate::support::on_backplane;
 use crate::support::redis;
+use crate::support::relayed;
 use crate::support::unix_ms;
 use crate::support::until;
 
@@ -84,9 +83,7 @@ fn what_was_stretched_can_be_read_after_its_usual_end() {
 #[test]
 fn a_walk_goes_on_where_it_was_past_keys_that_are_no_text() {
     let server = redis();
-    let direct: SocketAddr = ([127, 0, 0, 1], server.port()).into();
-    let relay = Relay::start(direct).unwrap();
-    let relayed = server.url().replace(&direct.to_string(), &relay.address().to_string());
+    let (relay, relayed) = relayed(&server);
     on_backplane(async {
         let client = connected(&relayed).await;
         for number in 0..2_500 {

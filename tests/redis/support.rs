@@ -1,8 +1,10 @@
 //! A thread like the backplane's, clients on it, and patience.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use chaos::relay::Relay;
 use chaos::services::Options;
 use chaos::services::Redis;
 use maple_expectation::stores::redis::client::Client;
@@ -24,6 +26,14 @@ pub(crate) fn on_backplane(test: impl Future<Output = ()>) {
 
 pub(crate) fn redis() -> Redis {
     Redis::start(&Options::default()).unwrap()
+}
+
+/// A way to a server that can be cut, and the URL that leads over it.
+pub(crate) fn relayed(server: &Redis) -> (Relay, String) {
+    let direct = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let relay = Relay::start(direct).unwrap();
+    let url = server.url().replace(&direct.to_string(), &relay.address().to_string());
+    (relay, url)
 }
 
 pub(crate) fn config(url: &str) -> Config {
